@@ -1,0 +1,131 @@
+"""What tools.yaml declares, compiled once and frozen. Reading the file is `toolfile.py`'s; nobody validates again later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tinyagent_mlx.argtypes import ArgType
+from tinyagent_mlx.plan import Plan
+from tinyagent_mlx.values import Value
+
+EFFECTS = ("read", "write", "send")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One positional argument. `choices` maps each allowed constant to what it means; empty when any value may stand.
+
+    `extractive` says that only spans of the request, constants and references may fill it.
+    """
+
+    name: str
+    type: ArgType
+    description: str
+    default: Value
+    choices: Mapping[str | int, str] = field(default_factory=dict)
+    extractive: bool = False
+
+    @property
+    def label(self) -> str:
+        """The argument as words, for people and for the sentence encoder."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Example:
+    request: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One entry of tools.yaml.
+
+    `script` and `inverse` are AppleScript files, None where there are none; `timeout` is in seconds; `summary` is a
+    sentence with `{argument}` placeholders; `example_result` is what a dry run shows and what the mock returns.
+    """
+
+    name: str
+    app: str
+    description: str
+    arguments: tuple[Argument, ...]
+    returns: str
+    effect: str
+    script: Path | None
+    inverse: Path | None
+    timeout: float
+    summary: str
+    rules: tuple[str, ...]
+    examples: tuple[Example, ...]
+    example_result: str
+
+    @property
+    def signature(self) -> str:
+        """The call as the planner's prompt shows it."""
+        return f"{self.name}({', '.join(f'{a.name}: {a.type.name}' for a in self.arguments)}) -> {self.returns}"
+
+    def bind(self, values: Iterable[Any]) -> dict[str, Any]:
+        """Name positional values."""
+        return {argument.name: value for argument, value in zip(self.arguments, values, strict=True)}
+
+    def json_schema(self) -> dict[str, Any]:
+        """The tool as a JSON Schema of its arguments, in the layout that MCP lists."""
+        properties = {}
+        for argument in self.arguments:
+            schema = {**argument.type.json_schema(), "description": argument.description}
+            if argument.choices:
+                schema["enum"] = list(argument.choices)
+            default = argument.default
+            properties[argument.name] = {**schema, "default": list(default) if isinstance(default, tuple) else default}
+        parameters = {"type": "object", "properties": properties, "additionalProperties": False}
+        return {"name": self.name, "description": self.description, "inputSchema": parameters}
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """All tools in declared order, which is the label order of ToolRAG; `rules` hold for every plan."""
+
+    tools: tuple[Tool, ...]
+    rules: tuple[str, ...] = ()
+
+    @cached_property
+    def _by_name(self) -> dict[str, Tool]:
+        return {tool.name: tool for tool in self.tools}
+
+    def __getitem__(self, name: str) -> Tool:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self.tools)
+
+    def __len__(self) -> int:
+        return len(self.tools)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The label space."""
+        return tuple(self._by_name)
+
+    def subset(self, names: Iterable[str]) -> Toolbox:
+        """The named tools, in declared order, with the common rules."""
+        wanted = set(names)
+        return Toolbox(tuple(tool for tool in self.tools if tool.name in wanted), self.rules)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits over all that a planner learns of the tools: names, order, arguments, types, words."""
+        parts = [
+            [tool.name, tool.description, tool.returns, tool.effect]
+            + [[a.name, a.type.name, a.description, repr(a.default), repr(dict(a.choices))] for a in tool.arguments]
+            for tool in self.tools
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

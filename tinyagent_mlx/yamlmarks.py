@@ -1,0 +1,78 @@
+"""YAML with line numbers: read a document into plain data and know on which line each value stands.
+
+Refuses two keys of one name, which PyYAML would silently merge. Knows nothing of tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tinyagent_mlx.errors import ConfigError
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """`data` as plain Python; `lines` maps the path of each value, keys and indices, to its line (from 1)."""
+
+    file: Path
+    data: Any
+    lines: dict[_Path, int]
+
+    def line(self, path: Iterable[str | int]) -> int:
+        """The line of the value at `path`, or of the nearest value around it."""
+        path = tuple(path)
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def read(file: Path) -> Document:
+    """Read a YAML file. Raises `ConfigError` with file and line."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 text: byte {error.start} is {error.object[error.start]:#x}") from error
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            lines: dict[_Path, int] = {}
+            _mark(node, (), lines, file)
+            return Document(file, loader.construct_document(node) if node else None, lines)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        raise ConfigError(f"{where}: is not YAML: {getattr(error, 'problem', None) or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file}: is not YAML: {error}") from error
+
+
+def _mark(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], file: Path) -> None:
+    if node is None:
+        return
+    if path not in lines:
+        lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _mark(child, (*path, index), lines, file)
+    elif isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            key_path = (*path, key.value)
+            if key_path in lines:
+                raise ConfigError(
+                    f"{file}:{key.start_mark.line + 1}: key {key.value!r} stands twice, first on line {lines[key_path]}"
+                )
+            lines[key_path] = key.start_mark.line + 1
+            _mark(child, key_path, lines, file)
