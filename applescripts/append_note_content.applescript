@@ -1,0 +1,118 @@
+-- Adds text to the end of a note.
+-- Arguments: name; content; folder ("" for all).
+-- Prints: line 1 the handle for undo (the note's id, its length before and after, tabs between; empty when the note can't
+--   be put back), then a sentence.
+-- Errors: 20001 no such note or folder; 20002 several notes (one "name (folder)" a line); 20004 the name is empty;
+--   20005 the note is locked, or holds attachments, which Notes drops whenever a script writes a note.
+
+on run argv
+	set wantedName to item 1 of argv
+	set addition to paragraphsOf(item 2 of argv)
+	set folderName to item 3 of argv
+	set noteId to foundNote(wantedName, folderName)
+
+	with timeout of 25 seconds
+		tell application "Notes"
+			if password protected of note id noteId then error "the note is locked with a password" number 20005
+			if (count of attachments of note id noteId) > 0 then error "the note holds attachments, which would be lost" number 20005
+			set oldBody to body of note id noteId
+			set body of note id noteId to oldBody & addition
+			set newBody to body of note id noteId
+		end tell
+	end timeout
+	set theSentence to "Note extended"
+	if oldBody contains "<ul" then set theSentence to "Note extended; a checklist in it has become a plain list"
+	-- Notes may write the old part in another way; then nobody can tell later where it ended.
+	set theHandle to ""
+	considering case
+		if newBody starts with oldBody then set theHandle to noteId & tab & (length of oldBody) & tab & (length of newBody)
+	end considering
+	return theHandle & linefeed & theSentence
+end run
+
+-- Lines of text as paragraphs of HTML, which is what Notes stores; marks that HTML would read are escaped.
+on paragraphsOf(theText)
+	set theBody to ""
+	repeat with theLine in paragraphs of theText
+		set lineText to escaped(contents of theLine)
+		if lineText is "" then set lineText to "<br>"
+		set theBody to theBody & "<div>" & lineText & "</div>"
+	end repeat
+	return theBody
+end paragraphsOf
+
+on escaped(theText)
+	repeat with thePair in {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}}
+		set AppleScript's text item delimiters to item 1 of thePair
+		set theParts to text items of theText
+		set AppleScript's text item delimiters to item 2 of thePair
+		set theText to theParts as text
+	end repeat
+	set AppleScript's text item delimiters to ""
+	return theText
+end escaped
+
+-- The id of the note of exactly this name; failing that, of the one whose name holds it.
+on foundNote(wantedName, folderName)
+	if wantedName is "" then error "no note is named" number 20004
+	with timeout of 25 seconds
+		tell application "Notes"
+			if folderName is "" then
+				set theNames to name of notes
+				set theIds to id of notes
+			else
+				set folderNames to name of folders
+				set k to my indexOf(folderName, folderNames)
+				if k is 0 then error "no folder of notes is called \"" & folderName & "\"" number 20001
+				set theNames to name of notes of folder k
+				set theIds to id of notes of folder k
+			end if
+		end tell
+	end timeout
+	set theMatches to matchesOf(wantedName, theNames)
+	if (count of theMatches) is 0 then error "no note is called \"" & wantedName & "\"" number 20001
+	if (count of theMatches) is 1 then return item (item 1 of theMatches) of theIds
+	set theChoices to {}
+	repeat with i in theMatches
+		set end of theChoices to (item i of theNames) & folderOf(item i of theIds)
+	end repeat
+	error joined(theChoices) number 20002
+end foundNote
+
+on matchesOf(wantedName, theNames)
+	set wholeMatches to {}
+	set partMatches to {}
+	ignoring case and diacriticals
+		repeat with i from 1 to (count of theNames)
+			if item i of theNames is wantedName then
+				set end of wholeMatches to i
+			else if item i of theNames contains wantedName then
+				set end of partMatches to i
+			end if
+		end repeat
+	end ignoring
+	if (count of wholeMatches) > 0 then return wholeMatches
+	return partMatches
+end matchesOf
+
+on folderOf(noteId)
+	with timeout of 25 seconds
+		tell application "Notes" to set folderName to name of container of note id noteId
+	end timeout
+	return " (" & folderName & ")"
+end folderOf
+
+-- Where a text is in a list, 0 if nowhere; upper and lower case are one.
+on indexOf(theText, theTexts)
+	repeat with i from 1 to (count of theTexts)
+		if item i of theTexts is theText then return i
+	end repeat
+	return 0
+end indexOf
+
+on joined(theTexts)
+	set AppleScript's text item delimiters to linefeed
+	set theText to theTexts as text
+	set AppleScript's text item delimiters to ""
+	return theText
+end joined

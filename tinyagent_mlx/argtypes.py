@@ -18,6 +18,13 @@ _EMAIL = re.compile(r"[^\s@,;<>\"']+@[^\s@,;<>\"']+")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().\-/]{1,30}[0-9]")
 
 
+# A dollar sign might begin a reference: only types that mix text and references may hold one.
+_ONE_LINE = r'([^"\\$\x00-\x1f]|\\["\\]){1,200}'
+_PROSE = r'([^"\\\x00-\x1f]|\\["\\nt]){0,400}'
+_DATE = r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?"
+_DIGITS = r"(0|-?[1-9][0-9]{0,8})"
+
+
 def _anything(text: str) -> bool:
     return True
 
@@ -27,15 +34,21 @@ class ArgType:
     """A scalar type.
 
     `python` is the Python type of its literals, `accepts` the return types that a whole-value reference may have ("*"
-    for any), `mixes` whether references may stand inside longer text, `pattern` the regular expression of a literal in
-    the grammar (without quotes), `looks` tells whether a text is a possible value.
+    for any), `mixes` whether references may stand inside longer text, `looks` tells whether a text is a possible value.
+
+    For the decoding grammar: `pattern` is the regular expression of a literal as a plan writes it, without its quotes
+    ("" where only references may stand); where an argument takes only words of the request, up to `spans` spans of it
+    make a value, and the pattern may stand as well if it is `canonical`. `needed` says that nothing can't stand for it.
     """
 
     name: str
     python: type = str
     accepts: frozenset[str] = frozenset()
     mixes: bool = False
-    pattern: str = r'([^"\\\n\x00-\x1f]|\\["\\nt$])*'
+    pattern: str = _ONE_LINE
+    spans: int = 1
+    canonical: bool = False
+    needed: bool = False
     looks: Callable[[str], bool] = _anything
     schema: tuple[tuple[str, Any], ...] = (("type", "string"),)
 
@@ -51,6 +64,11 @@ class ArgType:
     @property
     def item(self) -> ArgType:
         return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any words can be a value."""
+        return self.python is str and self.looks is _anything
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of a literal of this type."""
@@ -139,17 +157,16 @@ class ListType(ArgType):
         return [str(len(value)), *(argument for item in value for argument in self.of.script_arguments(item))]
 
 
-_DIGITS = r"(0|-?[1-9][0-9]{0,8})"
 _SCALARS = (
-    ArgType("text", accepts=frozenset("*"), mixes=True),
-    ArgType("person"),
+    ArgType("text", accepts=frozenset("*"), mixes=True, pattern=_PROSE),
+    ArgType("person", needed=True),
     ArgType("email", accepts=frozenset({"email"}), looks=lambda text: bool(_EMAIL.fullmatch(text)),
-            pattern=r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+", schema=(("type", "string"), ("format", "email"))),
+            pattern=r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(\.[A-Za-z0-9\-]{1,63}){0,8}", schema=(("type", "string"), ("format", "email"))),
     ArgType("phone", accepts=frozenset({"phone"}), looks=lambda text: bool(_PHONE.fullmatch(text)),
             pattern=r"\+?[0-9(][0-9 ().\-]{1,20}[0-9]"),
-    _Datetime("datetime", pattern=r'[^"\\\n\x00-\x1f$]{0,60}'),
-    ArgType("file_path", accepts=frozenset({"file_path"})),
-    ArgType("url", accepts=frozenset({"url"}), schema=(("type", "string"), ("format", "uri"))),
+    _Datetime("datetime", pattern=_DATE, spans=2, canonical=True),
+    ArgType("file_path", accepts=frozenset({"file_path"}), pattern="", needed=True),
+    ArgType("url", accepts=frozenset({"url"}), pattern=r"https?://[^\x00-\x20\"\\$]{1,300}", schema=(("type", "string"), ("format", "uri"))),
     _Integer("integer", python=int, pattern=_DIGITS, schema=(("type", "integer"),)),
     _Boolean("boolean", python=bool, pattern=r"(True|False)", schema=(("type", "boolean"),)),
     ArgType("choice"),

@@ -1,0 +1,99 @@
+"""The only place where the parts meet: a request goes in, a plan or an outcome comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from tinyagent_mlx.desktop.base import Desktop
+from tinyagent_mlx.events import Event
+from tinyagent_mlx.executor import Approve, Outcome, execute
+from tinyagent_mlx.plan import Plan, Step
+from tinyagent_mlx.planner import PlanEnd, Planner
+from tinyagent_mlx.retriever import Retriever
+from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.when import resolve_plan
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A request and its plan, dates resolved. `tools` are the names that the retriever chose."""
+
+    query: str
+    plan: Plan
+    tools: tuple[str, ...]
+    end: PlanEnd
+    seconds: float
+
+
+class Agent:
+    def __init__(self, toolbox: Toolbox, planner: Planner, retriever: Retriever, desktop: Desktop):
+        self.toolbox, self.planner, self.retriever, self.desktop = toolbox, planner, retriever, desktop
+
+    def plan(self, text: str, now: datetime) -> Planned:
+        """Plan a request; nothing is carried out."""
+        began = time.perf_counter()
+        stream = _Stream(self, text, now)
+        steps = tuple(stream)
+        assert stream.end is not None
+        return Planned(text, Plan(steps), stream.retrieved, stream.end, time.perf_counter() - began)
+
+    async def run(self, text: str, now: datetime, approve: Approve, emit: Callable[[Event], None]) -> Outcome:
+        """Plan a request and carry it out while it is planned; planning has a thread of its own."""
+        stream = _Stream(self, text, now)
+        return await execute(_in_thread(stream), self.toolbox, self.desktop, approve, emit, now)
+
+    async def carry_out(self, plan: Plan, now: datetime, approve: Approve, emit: Callable[[Event], None]) -> Outcome:
+        """Carry out a plan that was made before."""
+
+        async def steps() -> AsyncIterator[Step]:
+            for step in plan.steps:
+                yield step
+
+        return await execute(steps(), self.toolbox, self.desktop, approve, emit, now)
+
+
+class _Stream:
+    """The steps of a request with their dates resolved; after the last one, `end` and `retrieved` are known."""
+
+    def __init__(self, agent: Agent, text: str, now: datetime):
+        self.agent, self.text, self.now = agent, text, now
+        self.retrieved: tuple[str, ...] = ()
+        self.end: PlanEnd | None = None
+
+    def __iter__(self) -> Iterator[Step]:
+        agent = self.agent
+        self.retrieved = agent.retriever.retrieve(self.text, agent.toolbox)
+        for item in agent.planner.plan(self.text, agent.toolbox, self.retrieved, self.now):
+            if isinstance(item, PlanEnd):
+                self.end = item
+            else:
+                yield resolve_plan(Plan((item,)), agent.toolbox, self.now).steps[0]
+
+
+async def _in_thread(stream: _Stream) -> AsyncIterator[Step]:
+    """Draw from a stream in a worker thread. When the reader goes away, the thread stops after the step it is at."""
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Queue[Step | None] = asyncio.Queue()
+    gone = False
+
+    def work() -> None:
+        try:
+            for step in stream:
+                if gone:
+                    return
+                loop.call_soon_threadsafe(arrived.put_nowait, step)
+        finally:
+            if not gone:
+                loop.call_soon_threadsafe(arrived.put_nowait, None)
+
+    worker = loop.run_in_executor(None, work)
+    try:
+        while (step := await arrived.get()) is not None:
+            yield step
+        await worker
+    finally:
+        gone = True

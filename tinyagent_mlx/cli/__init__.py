@@ -1,0 +1,1 @@
+"""The command line. Verbs are modules that are imported when they are called, so that `--help` is quick."""

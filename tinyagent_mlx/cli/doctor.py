@@ -1,0 +1,94 @@
+"""Say what works on this machine and what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from tinyagent_mlx import paths
+from tinyagent_mlx.cli import setup
+from tinyagent_mlx.errors import TinyAgentError
+
+
+@dataclass(frozen=True)
+class Check:
+    """`state` is ok, slow (works, could be better), or missing; `remedy` is what to do."""
+
+    subject: str
+    state: str
+    finding: str
+    remedy: str = ""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    setup.add_desktop_option(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def call(options: argparse.Namespace) -> int:
+    checks = [*_device(), *_tools(options), *_weights(options), *_desktop(options), *_extras()]
+    if options.json:
+        print(json.dumps({"checks": [asdict(check) for check in checks]}, ensure_ascii=False))
+    else:
+        for check in checks:
+            remedy = f"\n{'':<12} → {check.remedy}" if check.remedy else ""
+            print(f"{check.state:<8} {check.subject:<12} {check.finding}{remedy}")
+    return 1 if any(check.state == "missing" and check.subject in ("weights", "tools") for check in checks) else 0
+
+
+def _device() -> Iterator[Check]:
+    from tinyagent_mlx import device
+
+    yield Check("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    if device.on_gpu():
+        yield Check("device", "ok", "MLX computes on the GPU")
+    elif device.blas() == "reference":
+        remedy = "install libopenblas0-pthread (Debian) or your system's OpenBLAS"
+        yield Check("device", "slow", "MLX computes on the CPU with the reference BLAS", remedy)
+    else:
+        yield Check("device", "ok", f"MLX computes on the CPU with {device.blas()}")
+
+
+def _tools(options: argparse.Namespace) -> Iterator[Check]:
+    try:
+        tools = setup.toolbox(options)
+        yield Check("tools", "ok", f"{len(tools)} tools, fingerprint {tools.fingerprint}")
+    except TinyAgentError as error:
+        yield Check("tools", "missing", str(error), "mend that line, then run tinyagent tools check")
+
+
+def _weights(options: argparse.Namespace) -> Iterator[Check]:
+    folder = paths.shipped("weights") / "planner"
+    try:
+        from tinyagent_mlx import weights
+
+        _, manifest = weights.load(folder)
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        yield Check("weights", "ok", f"shipped planner, {size:.1f} MB, {manifest['steps']} training steps")
+        if manifest["toolbox"] != setup.toolbox(options).fingerprint:
+            remedy = "they work with it all the same; fine-tuning on it makes them surer"
+            yield Check("weights", "slow", "the weights were trained on another tools.yaml", remedy)
+    except TinyAgentError as error:
+        yield Check("weights", "missing", str(error), "check out weights/ again")
+
+
+def _desktop(options: argparse.Namespace) -> Iterator[Check]:
+    if sys.platform == "darwin" and not shutil.which("osascript"):
+        yield Check("desktop", "missing", "osascript is not on PATH", "it lies in /usr/bin on every Mac")
+        return
+    try:
+        yield Check("desktop", "ok", setup.desktop(options).name)
+    except TinyAgentError as error:
+        yield Check("desktop", "missing", str(error))
+
+
+def _extras() -> Iterator[Check]:
+    found = importlib.util.find_spec("mlx_whisper") is not None
+    finding = "mlx-whisper is installed" if found else "mlx-whisper is not installed"
+    yield Check("voice", "ok" if found else "missing", finding, "" if found else "voice input is not built yet")

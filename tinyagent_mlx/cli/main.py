@@ -1,0 +1,70 @@
+"""`tinyagent VERB …`: read the arguments, call the verb, turn errors into one line and an exit status.
+
+Exit status: 0 done, 1 the request failed, 2 wrong usage or configuration. Loads neither MLX nor a screen library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from tinyagent_mlx.errors import TinyAgentError
+
+VERBS = {
+    "plan": "show the plan for a request; nothing is carried out",
+    "run": "plan a request, ask once, and carry it out",
+    "tools": "list, show and check the tools in tools.yaml",
+    "eval": "measure plans against a case file",
+    "doctor": "say what works on this machine and what does not",
+    "demo": "plan and carry out a sample request on sample files",
+}
+
+
+def common_options() -> argparse.ArgumentParser:
+    """Options of every verb."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--tools", dest="tools_file", type=Path, metavar="FILE", help="another tools.yaml")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="another place for state (or TINYAGENT_HOME)")
+    return parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; a verb's own options are added when it is named."""
+    top = argparse.ArgumentParser(prog="tinyagent", description="A private assistant that runs on your own machine.")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, text in VERBS.items():
+        verbs.add_parser(verb, help=text, description=text[0].upper() + text[1:] + ".", add_help=False)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; gives its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    given = [argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for argument in given]
+    try:
+        if given and given[0] in VERBS:
+            verb = importlib.import_module(f"tinyagent_mlx.cli.{given[0]}")
+            own = argparse.ArgumentParser(prog=f"tinyagent {given[0]}", description=verb.__doc__, parents=[common_options()])
+            verb.add_options(own)
+            status = verb.call(own.parse_args(given[1:]))
+        else:
+            parser().parse_args(given)
+            status = 2
+        sys.stdout.flush()
+        return status
+    except TinyAgentError as error:
+        print(f"tinyagent: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("tinyagent: stopped", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

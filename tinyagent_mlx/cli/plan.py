@@ -1,0 +1,25 @@
+"""Show the plan for a request; nothing is carried out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from tinyagent_mlx.cli import setup, show
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    setup.add_request_options(parser)
+
+
+def call(options: argparse.Namespace) -> int:
+    agent = setup.agent(options)
+    planned = agent.plan(options.query, setup.now(options.now))
+    if options.json:
+        print(json.dumps(show.planned_json(planned, agent.toolbox), ensure_ascii=False))
+        return 0
+    if planned.plan.refused:
+        print("None of the tools can do that, so there is no plan.")
+        return 0
+    show.console().print(show.tree(planned.plan, agent.toolbox, planned.query))
+    return 0

@@ -1,0 +1,98 @@
+"""Build the parts that a command asks for: toolbox, planner, retriever, desktop, and the moment that counts as now."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyagent_mlx import paths
+from tinyagent_mlx.errors import ConfigError, UsageError
+from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolfile import load_toolbox
+
+if TYPE_CHECKING:
+    from tinyagent_mlx.agent import Agent
+    from tinyagent_mlx.desktop.base import Desktop
+    from tinyagent_mlx.planner import Planner
+    from tinyagent_mlx.retriever import Retriever
+
+RETRIEVALS = ("classifier", "none")
+
+
+def add_request_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the verbs that take a request."""
+    parser.add_argument("query", metavar="QUERY", help="the request, in quotes")
+    parser.add_argument("--now", metavar="WHEN", help="plan as if it were then: 2026-11-27 15:00")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_model_options(parser)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options that choose the planner and the retriever."""
+    parser.add_argument("--model", metavar="NAME", help="the folder of a planner or of any mlx-lm model (default: the shipped planner)")
+    parser.add_argument("--retrieval", choices=RETRIEVALS, default="classifier", help="how tools are chosen (default: classifier)")
+
+
+def add_desktop_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--desktop", metavar="WHERE", help="'macos', or a folder for the portable desktop (default: macos on a Mac, else a folder in the home)")
+
+
+def toolbox(options: argparse.Namespace) -> Toolbox:
+    """Read the named tools.yaml, or the shipped one."""
+    file = options.tools_file or paths.shipped("tools.yaml")
+    scripts = file.parent / "applescripts"
+    return load_toolbox(file, scripts if scripts.is_dir() else paths.shipped("applescripts"))
+
+
+def now(text: str | None) -> datetime:
+    """The named moment, or this one, without fractions of a second."""
+    if not text:
+        return datetime.now().replace(microsecond=0)
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(f"--now: {text!r} is no moment; write it as 2026-11-27 15:00") from error
+
+
+def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[Planner, Retriever]:
+    """Load the models. The shipped weights serve both; another model plans with the shipped retriever beside it."""
+    from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
+    from tinyagent_mlx.retriever import EveryTool
+
+    folder = Path(options.model) if options.model else paths.shipped("weights") / "planner"
+    own = (folder / "manifest.json").is_file()
+    shipped = folder if own else paths.shipped("weights") / "planner"
+    engine = PointerEngine(shipped) if own or options.retrieval == "classifier" else None
+    retriever: Retriever = PointerRetriever(engine) if engine and options.retrieval == "classifier" else EveryTool()
+    if own and engine:
+        return PointerPlanner(engine), retriever
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"--model: {str(folder)!r} is no model folder: it has no config.json")
+    from tinyagent_mlx import language
+
+    return language.load(folder), retriever
+
+
+def desktop(options: argparse.Namespace) -> Desktop:
+    """The Mac itself, or a folder in open formats."""
+    where = options.desktop or ("macos" if sys.platform == "darwin" else "")
+    if where == "macos":
+        from tinyagent_mlx.desktop.osascript import OsascriptDesktop
+
+        return OsascriptDesktop()
+    from tinyagent_mlx.desktop.portable import PortableDesktop
+
+    return PortableDesktop(Path(where) if where else paths.home(options.home) / "desktop")
+
+
+def agent(options: argparse.Namespace, with_desktop: bool = False) -> Agent:
+    """Everything together. Without a desktop nothing can be carried out."""
+    from tinyagent_mlx.agent import Agent
+    from tinyagent_mlx.desktop.base import NoDesktop
+
+    tools = toolbox(options)
+    planner, retriever = planner_and_retriever(options, tools)
+    return Agent(tools, planner, retriever, desktop(options) if with_desktop else NoDesktop())

@@ -1,0 +1,408 @@
+"""A plan as a sequence of decisions: what the pointer planner says, one at a time, and what is legal at each.
+
+For every step a tool is pointed at, then for each of its arguments a span of the request's words, a reference to an
+earlier step, a declared constant, or nothing; text, dates and lists may take several of these in order. Because only
+legal decisions can be taken, every sequence spells a plan that checks. This module is arithmetic over a `Toolbox`: it
+knows nothing of models.
+
+Candidates stand in one row: [end of plan, empty, stop | tools | constants | earlier steps | words of the request].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from tinyagent_mlx.check import argument_problem
+from tinyagent_mlx.errors import PlanError
+from tinyagent_mlx.plan import Plan, Step
+from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
+from tinyagent_mlx.values import Mixed, Ref, Scalar, Value, join
+from tinyagent_mlx.when import count
+from tinyagent_mlx.words import Word, split_words
+
+MAX_STEPS = 24
+END_PLAN, EMPTY, STOP = range(3)
+SPECIALS = 3
+
+# What the next decision is about.
+TOOL, ARGUMENT, SPAN_END, MORE = range(4)
+KINDS = 4
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One argument of one tool, with the candidates that may fill it."""
+
+    tool: Tool
+    argument: Argument
+    constants: tuple[tuple[Value, int], ...]  # (value, candidate number)
+
+    @cached_property
+    def spans(self) -> bool:
+        """Words of the request may fill it."""
+        kind = self.argument.type.item
+        if kind.name in ("choice", "boolean") or (self.constants and not self.argument.extractive):
+            return False
+        return not (kind.name == "file_path" or self.argument.choices)
+
+    @cached_property
+    def many(self) -> bool:
+        """Several pieces may fill it, one after the other."""
+        kind = self.argument.type
+        return kind.is_list or kind.name == "datetime" or (kind.name == "text" and not self.argument.extractive)
+
+    @cached_property
+    def may_be_empty(self) -> bool:
+        return not self.constants
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The candidates and slots of a toolbox, numbered."""
+
+    tools: Toolbox
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        slots, number = [], SPECIALS + len(self.tools)
+        for tool in self.tools:
+            for argument in tool.arguments:
+                values = tuple(argument.choices)
+                if argument.type.item.name == "boolean":
+                    values = (False, True)
+                constants = tuple((value, number + index) for index, value in enumerate(values))
+                number += len(constants)
+                slots.append(Slot(tool, argument, constants))
+        return tuple(slots)
+
+    @cached_property
+    def first_slot(self) -> dict[str, int]:
+        """The number of each tool's first slot; its arguments follow in order."""
+        out, number = {}, 0
+        for tool in self.tools:
+            out[tool.name] = number
+            number += len(tool.arguments)
+        return out
+
+    @cached_property
+    def constants(self) -> tuple[tuple[Slot, Value], ...]:
+        """Every constant in candidate order, with the slot it belongs to."""
+        return tuple((slot, value) for slot in self.slots for value, _ in slot.constants)
+
+    @property
+    def steps_at(self) -> int:
+        """The candidate number of step 1."""
+        return SPECIALS + len(self.tools) + len(self.constants)
+
+    @property
+    def words_at(self) -> int:
+        """The candidate number of the request's first word."""
+        return self.steps_at + MAX_STEPS
+
+    def texts(self) -> tuple[list[str], list[str], list[str]]:
+        """What the sentence encoder reads: one text a tool, one a slot, one a constant."""
+        tools = [f"{tool.name.replace('_', ' ')}: {tool.description}" for tool in self.tools]
+        slots = [
+            f"{slot.argument.label}: {slot.argument.description} ({slot.tool.name.replace('_', ' ')})"
+            for slot in self.slots
+        ]
+        constants = []
+        for slot, value in self.constants:
+            meaning = slot.argument.choices.get(value) if slot.argument.choices else None  # type: ignore[arg-type]
+            if meaning is None:
+                meaning = f"{slot.argument.description}: {'yes' if value else 'no'}"
+            constants.append(f"{slot.argument.label}: {meaning}")
+        return tools, slots, constants
+
+
+@dataclass
+class Cursor:
+    """Where a plan stands while it is being decided. `kind` and `slot` say what the next decision is about."""
+
+    layout: Layout
+    request: str
+    words: Sequence[Word]
+    allowed: frozenset[str] | None = None  # tools that may be pointed at; None for all
+    kind: int = TOOL
+    slot: int = -1
+    done: bool = False
+    steps: list[Step] = field(default_factory=list)
+    _pieces: list[Scalar] = field(default_factory=list)
+    _values: list[Value] = field(default_factory=list)
+    _start: int = -1
+    _tool: Tool | None = None
+
+    @property
+    def size(self) -> int:
+        return self.layout.words_at + len(self.words)
+
+    def legal(self) -> np.ndarray:
+        """Which candidates may be chosen now: bool [size]."""
+        mask = np.zeros(self.size, bool)
+        if self.kind == TOOL:
+            self._legal_tools(mask)
+        elif self.kind == SPAN_END:
+            mask[self.layout.words_at + self._start :] = True
+        else:
+            self._legal_pieces(mask)
+        return mask
+
+    def _legal_tools(self, mask: np.ndarray) -> None:
+        mask[END_PLAN] = True
+        if len(self.steps) < MAX_STEPS - 1:
+            for index, tool in enumerate(self.layout.tools):
+                if self.allowed is None or tool.name in self.allowed:
+                    mask[SPECIALS + index] = self._fillable(tool)
+
+    def _fillable(self, tool: Tool) -> bool:
+        """A file path comes only from an earlier step: a tool that must have one waits for it."""
+        for argument in tool.arguments:
+            if argument.type.name == "file_path" and not self._referable(argument):
+                return False
+        return True
+
+    def _referable(self, argument: Argument) -> list[int]:
+        takes = argument.type.item.takes_reference_to
+        return [step.id for step in self.steps if takes(self.layout.tools[step.tool].returns)]
+
+    def _legal_pieces(self, mask: np.ndarray) -> None:
+        slot = self.layout.slots[self.slot]
+        if self.kind == MORE:
+            mask[STOP] = True
+        elif slot.may_be_empty and slot.argument.type.name != "file_path":
+            mask[EMPTY] = True
+        for _, number in slot.constants:
+            mask[number] = self.kind == ARGUMENT
+        for step in self._referable(slot.argument):
+            mask[self.layout.steps_at + step - 1] = True
+        if slot.spans:
+            fits = _WORD_FITS.get(slot.argument.type.item.name)
+            mask[self.layout.words_at :] = [fits(word.text) for word in self.words] if fits else True
+        if self.kind == MORE and len(self._pieces) >= MAX_STEPS:
+            mask[:] = False
+            mask[STOP] = True
+
+    def choose(self, candidate: int) -> Step | None:
+        """Take a legal decision; gives the step that it completes, if it does."""
+        if self.kind == TOOL:
+            return self._choose_tool(candidate)
+        if self.kind == SPAN_END:
+            return self._span(candidate - self.layout.words_at)
+        if candidate >= self.layout.words_at:
+            self._start, self.kind = candidate - self.layout.words_at, SPAN_END
+            return None
+        if candidate >= self.layout.steps_at:
+            return self._piece(Ref(candidate - self.layout.steps_at + 1))
+        if candidate in (EMPTY, STOP):
+            return self._close()
+        self._pieces = []
+        value = self.layout.constants[candidate - SPECIALS - len(self.layout.tools)][1]
+        return self._next_argument(value)
+
+    def _choose_tool(self, candidate: int) -> Step | None:
+        if candidate == END_PLAN:
+            self.done = True
+            return None
+        self._tool = self.layout.tools.tools[candidate - SPECIALS]
+        self._values, self._pieces = [], []
+        self.slot = self.layout.first_slot[self._tool.name] - 1
+        return self._advance()
+
+    def _span(self, end: int) -> Step | None:
+        text = self.request[self.words[self._start].start : self.words[end].end]
+        return self._piece(_clean(text))
+
+    def _piece(self, piece: Scalar) -> Step | None:
+        self._pieces.append(piece)
+        if self.layout.slots[self.slot].many:
+            self.kind = MORE
+            return None
+        return self._close()
+
+    def _close(self) -> Step | None:
+        argument = self.layout.slots[self.slot].argument
+        pieces, self._pieces = self._pieces, []
+        return self._next_argument(_assemble(argument, pieces) if pieces else argument.default)
+
+    def _next_argument(self, value: Value) -> Step | None:
+        argument = self.layout.slots[self.slot].argument
+        returns = {step.id: self.layout.tools[step.tool].returns for step in self.steps}
+        if argument_problem(argument, value, returns):  # the words are no such value: "Sid" where a number stands
+            value = argument.default
+        self._values.append(value)
+        return self._advance()
+
+    def _advance(self) -> Step | None:
+        assert self._tool is not None
+        self.slot += 1
+        if len(self._values) < len(self._tool.arguments):
+            self.kind = ARGUMENT
+            return None
+        step = Step(len(self.steps) + 1, self._tool.name, tuple(self._values))
+        self.steps.append(step)
+        self.kind, self.slot = TOOL, -1
+        return step
+
+
+# Where a span of these types can start or end: an address has its sign, a number its digits.
+_WORD_FITS = {
+    "email": lambda word: "@" in word,
+    "phone": lambda word: any(c.isdigit() for c in word) or word in "+(",
+}
+
+_QUOTES = "\"'“”‘’«»"
+
+
+def _clean(text: str) -> str:
+    """A span without the quotes around it and without a dangling comma."""
+    text = text.strip().rstrip(",;:").strip()
+    if len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES:
+        text = text[1:-1].strip()
+    return text
+
+
+def _assemble(argument: Argument, pieces: list[Scalar]) -> Value:
+    kind = argument.type
+    if kind.is_list:
+        return tuple(_from_words(kind.item, piece) for piece in pieces)  # type: ignore[misc]
+    if kind.name == "datetime":
+        return " ".join(str(piece) for piece in pieces)
+    if len(pieces) == 1:
+        return _from_words(kind, pieces[0])
+    parts: list[str | Ref] = []
+    for piece in pieces:
+        if parts:
+            parts.append(_joiner(parts[-1], piece))
+        parts.append(piece)  # type: ignore[arg-type]
+    return join(parts)
+
+
+def _from_words(kind: object, piece: Scalar) -> Value:
+    if not isinstance(piece, str):
+        return piece
+    try:
+        return kind.from_words(piece)  # type: ignore[attr-defined]
+    except PlanError:
+        return piece
+
+
+def _joiner(before: str | Ref, after: Scalar) -> str:
+    """What stands between two pieces of a text: a name is followed by a colon, results are told apart by commas."""
+    if isinstance(before, Ref):
+        return ", "
+    if isinstance(after, Ref):
+        return ": " if len(before.split()) <= 3 else " "
+    return " "
+
+
+_GLUE = {"at", "on", "from", "around", "by", "for", "um", "uh", ",", "the", "starting", "about", "@"}
+
+
+class Oracle:
+    """Turn a request and its plan into the decisions that spell it: the training target."""
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+
+    def decisions(self, request: str, plan: Plan, spans: Sequence[tuple[int, int]] = ()) -> list[int]:
+        """Candidate numbers in order. `spans` are character spans of filled slots: where a text stands twice, they
+        tell which is meant. Raises `PlanError` when an argument is not in the request."""
+        words = split_words(request)
+        starts = {word.start: index for index, word in enumerate(words)}
+        ends = {word.end: index for index, word in enumerate(words)}
+        known = {(starts[a], ends[b]) for a, b in spans if a in starts and b in ends}
+        finder = _Finder([word.text.lower() for word in words], known)
+        out: list[int] = []
+        for step in plan.steps:
+            out.append(SPECIALS + self.layout.tools.names.index(step.tool))
+            first = self.layout.first_slot[step.tool]
+            for offset, value in enumerate(step.arguments):
+                out.extend(self._argument(self.layout.slots[first + offset], value, finder))
+        return [*out, END_PLAN]
+
+    def _argument(self, slot: Slot, value: Value, finder: _Finder) -> Iterator[int]:
+        for constant, number in slot.constants:
+            if type(constant) is type(value) and constant == value:
+                yield number
+                return
+        if value == slot.argument.default and slot.may_be_empty:
+            yield EMPTY
+            return
+        for scalar in value if isinstance(value, tuple) else (value,):
+            for piece in scalar.parts if isinstance(scalar, Mixed) else (scalar,):
+                yield from self._piece(slot, piece, finder)
+        if slot.many:
+            yield STOP
+
+    def _piece(self, slot: Slot, piece: Scalar, finder: _Finder) -> Iterator[int]:
+        if isinstance(piece, Ref):
+            yield self.layout.steps_at + piece.step - 1
+            return
+        if not slot.spans:
+            raise PlanError(f"{slot.tool.name}, {slot.argument.name}: {piece!r} is no declared constant")
+        text = str(piece)
+        spans = finder.find_number(piece) if type(piece) is int else finder.find(text)
+        if len(spans) > 1 and not slot.many:
+            raise PlanError(f"{slot.tool.name}, {slot.argument.name}: {text!r} is not one span of the request")
+        for start, end in spans:
+            yield self.layout.words_at + start
+            yield self.layout.words_at + end
+
+
+class _Finder:
+    """Find texts among the words of a request, known spans first."""
+
+    def __init__(self, words: list[str], known: set[tuple[int, int]]):
+        self.words, self.known = words, known
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """The spans (first and last word) that spell `text`, neighbours merged. Raises `PlanError`."""
+        wanted = [word.text.lower() for word in split_words(text) if word.text]
+        while wanted and not any(c.isalnum() for c in wanted[0]):
+            wanted = wanted[1:]
+        while wanted and not any(c.isalnum() for c in wanted[-1]):
+            wanted = wanted[:-1]
+        spans: list[tuple[int, int]] = []
+        at = 0
+        while at < len(wanted):
+            span = self._longest(wanted, at)
+            if span is None:
+                if not any(c.isalnum() for c in wanted[at]):
+                    at += 1
+                    continue
+                raise PlanError(f"{text!r} is not in the request")
+            at += span[1] - span[0] + 1
+            if spans and span[0] > spans[-1][1] and set(self.words[spans[-1][1] + 1 : span[0]]) <= _GLUE:
+                spans[-1] = (spans[-1][0], span[1])
+            else:
+                spans.append(span)
+        return spans
+
+    def find_number(self, number: int) -> list[tuple[int, int]]:
+        """The longest span of up to four words that says `number`. Raises `PlanError`."""
+        for length in range(min(4, len(self.words)), 0, -1):
+            for start in range(len(self.words) - length + 1):
+                if count(" ".join(self.words[start : start + length])) == number:
+                    return [(start, start + length - 1)]
+        raise PlanError(f"{number!r} is not in the request")
+
+    def _longest(self, wanted: list[str], at: int) -> tuple[int, int] | None:
+        best: tuple[int, bool, int] | None = None
+        for start in range(len(self.words)):
+            length = 0
+            while (
+                at + length < len(wanted)
+                and start + length < len(self.words)
+                and self.words[start + length] == wanted[at + length]
+            ):
+                length += 1
+            if length:
+                rank = (length, (start, start + length - 1) in self.known, -start)
+                best = max(best, rank) if best else rank
+        if best is None:
+            return None
+        return -best[2], -best[2] + best[0] - 1

@@ -1,0 +1,82 @@
+"""What happens to a plan, told to whoever listens: front ends draw these, the executor emits them.
+
+Each step ends in exactly one of done, failed, unknown, skipped, refused or cancelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyagent_mlx.desktop.base import Result
+from tinyagent_mlx.plan import Plan, Step
+
+
+@dataclass(frozen=True)
+class StepPlanned:
+    """The planner has said a step; reads may already start."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class PlanReady:
+    """The planner has ended; what must be approved is now asked for."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    step: Step
+
+
+@dataclass(frozen=True)
+class StepDone:
+    step: Step
+    result: Result
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """The step was tried and did not happen."""
+
+    step: Step
+    message: str
+    advice: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepUnknown:
+    """A write was cut off: it may or may not have happened, and is never tried again by itself."""
+
+    step: Step
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class StepSkipped:
+    """Not tried, because step `because` gave no result."""
+
+    step: Step
+    because: int
+
+
+@dataclass(frozen=True)
+class StepRefused:
+    """Not tried, because it was not approved."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class StepCancelled:
+    """Not tried, because the run was stopped before its turn."""
+
+    step: Step
+
+
+Ending = StepDone | StepFailed | StepUnknown | StepSkipped | StepRefused | StepCancelled
+Event = StepPlanned | PlanReady | StepStarted | Ending

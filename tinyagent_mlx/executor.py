@@ -1,0 +1,202 @@
+"""Carry out a plan while it is still being made.
+
+A step starts when its inputs are there. Reads start at once; writes and sends wait for one approval of the whole plan.
+Steps of one app run one after another, apps run side by side. What fails stops only what depends on it. This module
+knows the graph and the clock; how a step is carried out is the desktop's affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tinyagent_mlx.desktop.base import Desktop, Result
+from tinyagent_mlx.errors import OutcomeUnknown, StepError
+from tinyagent_mlx.events import (
+    Ending,
+    Event,
+    PlanReady,
+    StepCancelled,
+    StepDone,
+    StepFailed,
+    StepPlanned,
+    StepRefused,
+    StepSkipped,
+    StepStarted,
+    StepUnknown,
+)
+from tinyagent_mlx.plan import Plan, Step
+from tinyagent_mlx.toolbox import Tool, Toolbox
+from tinyagent_mlx.values import map_references
+
+Approve = Callable[[Plan], Awaitable[Plan | None]]
+Emit = Callable[[Event], None]
+
+_CHECK = "Look whether it happened before you run it again."
+
+
+@dataclass
+class Outcome:
+    """How a run ended: `endings` by step number; `cancelled` when it was stopped from outside."""
+
+    plan: Plan
+    endings: dict[int, Ending] = field(default_factory=dict)
+    cancelled: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Every step was done, and there was one."""
+        done = all(isinstance(ending, StepDone) for ending in self.endings.values())
+        return bool(self.plan.steps) and done and len(self.endings) == len(self.plan.steps) and not self.cancelled
+
+    def results(self) -> dict[int, Result]:
+        """The results of the steps that were done."""
+        return {k: ending.result for k, ending in self.endings.items() if isinstance(ending, StepDone)}
+
+
+async def execute(
+    steps: AsyncIterator[Step], tools: Toolbox, desktop: Desktop, approve: Approve, emit: Emit, now: datetime
+) -> Outcome:
+    """Run a plan as it streams in and account for every step.
+
+    `approve` is asked once, after the last step, and only if something is to be written or sent. It gives the plan to
+    carry out: the same, or with steps left out or changed but under their old numbers, or None for a no. Cancelling the
+    task that awaits this stops the run; the outcome still comes back, with `cancelled` set.
+    """
+    run = _Run(tools, desktop, emit, now)
+    try:
+        async for step in steps:
+            run.add(step)
+        emit(PlanReady(run.plan))
+        if any(tools[step.tool].effect != "read" for step in run.plan.steps):
+            run.approved(await approve(run.plan))
+        await run.finish()
+    except asyncio.CancelledError:
+        await run.stop()
+        task = asyncio.current_task()
+        if task:
+            task.uncancel()
+    except BaseException:
+        await run.stop()
+        raise
+    return run.outcome()
+
+
+class _Run:
+    def __init__(self, tools: Toolbox, desktop: Desktop, emit: Emit, now: datetime):
+        self.tools, self.desktop, self.emit, self.now = tools, desktop, emit, now
+        self.steps: dict[int, Step] = {}
+        self.endings: dict[int, Ending] = {}
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.ended: dict[int, asyncio.Event] = {}
+        self.calling: set[int] = set()
+        self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.stopped = False
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(tuple(self.steps.values()))
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.plan, dict(sorted(self.endings.items())), self.stopped)
+
+    def add(self, step: Step) -> None:
+        self.steps[step.id] = step
+        self.ended[step.id] = asyncio.Event()
+        self.emit(StepPlanned(step))
+        if self.tools[step.tool].effect == "read":
+            self._start(step)
+
+    def approved(self, plan: Plan | None) -> None:
+        """Start what waited, or refuse it; a read that was changed is run again."""
+        wanted = {step.id: step for step in plan.steps} if plan else {}
+        for number, step in list(self.steps.items()):
+            is_read = self.tools[step.tool].effect == "read"
+            if number not in wanted:
+                if not is_read:
+                    self._end(StepRefused(step))
+                continue
+            changed = wanted[number] != step
+            self.steps[number] = wanted[number]
+            if changed and is_read:
+                self._restart(wanted[number])
+            elif not is_read:
+                self._start(wanted[number])
+
+    def _start(self, step: Step) -> None:
+        self.tasks[step.id] = asyncio.create_task(self._run(step))
+
+    def _restart(self, step: Step) -> None:
+        self.tasks[step.id].cancel()
+        self.endings.pop(step.id, None)
+        self.ended[step.id] = asyncio.Event()
+        self._start(step)
+
+    def _end(self, ending: Ending) -> None:
+        step = ending.step
+        self.endings[step.id] = ending
+        self.ended[step.id].set()
+        self.emit(ending)
+
+    async def finish(self) -> None:
+        await asyncio.gather(*self.tasks.values())
+
+    async def stop(self) -> None:
+        """Cut off what runs and say of every step how it stands."""
+        self.stopped = True
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        for number, step in self.steps.items():
+            if number not in self.endings:
+                self._end(StepCancelled(step))
+
+    async def _run(self, step: Step) -> None:
+        for k in step.depends_on():
+            await self.ended[k].wait()
+            if not isinstance(self.endings[k], StepDone):
+                self._end(StepSkipped(step, k))
+                return
+        tool = self.tools[step.tool]
+        async with self.locks[tool.app]:
+            await self._call(step, tool)
+
+    async def _call(self, step: Step, tool: Tool) -> None:
+        arguments = self._arguments(step, tool)
+        self.emit(StepStarted(step))
+        self.calling.add(step.id)
+        began = time.monotonic()
+        try:
+            result = await asyncio.wait_for(self.desktop.call(tool, arguments, self.now), tool.timeout)
+        except TimeoutError:
+            self._cut_off(step, tool, f"no answer within {tool.timeout:g} seconds", began)
+        except asyncio.CancelledError:
+            self._cut_off(step, tool, "stopped while it ran", began)
+            raise
+        except OutcomeUnknown as error:
+            self._end(StepUnknown(step, str(error), error.advice or _CHECK))
+        except StepError as error:
+            self._end(StepFailed(step, str(error), error.advice, time.monotonic() - began))
+        else:
+            self._end(StepDone(step, result, time.monotonic() - began))
+
+    def _cut_off(self, step: Step, tool: Tool, why: str, began: float) -> None:
+        if tool.effect == "read":
+            self._end(StepFailed(step, why, "", time.monotonic() - began))
+        else:
+            self._end(StepUnknown(step, why, _CHECK))
+
+    def _arguments(self, step: Step, tool: Tool) -> dict[str, Any]:
+        """Put results in the place of references, once: a result is never read for references."""
+
+        def result(k: int) -> str:
+            ending = self.endings[k]
+            assert isinstance(ending, StepDone)
+            return ending.result.value
+
+        return tool.bind(map_references(value, result) for value in step.arguments)

@@ -1,0 +1,78 @@
+"""Make a planner folder of a training checkpoint: quantize, write the manifest, keep the tokenizer.
+
+    python -m tinyagent_mlx.lab.export --checkpoint runs/planner --base FOLDER --out weights/planner
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+import mlx.core as mx
+
+from tinyagent_mlx import weights
+from tinyagent_mlx.lab import corpus
+from tinyagent_mlx.lab.train_planner import Recipe
+from tinyagent_mlx.pointer import ModelArgs, PointerModel
+from tinyagent_mlx.toolfile import load_toolbox
+
+BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def data_hash() -> str:
+    """Sixteen hex digits over the corpus and its fillers."""
+    digest = hashlib.sha256()
+    for file in sorted(corpus.FOLDER.rglob("*.txt")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def load_checkpoint(file: Path, args: ModelArgs) -> tuple[PointerModel, int]:
+    """Read a training checkpoint; gives the model and its step."""
+    arrays, metadata = mx.load(str(file), return_metadata=True)
+    model = PointerModel(args)
+    model.load_weights([(name[6:], value) for name, value in arrays.items() if name.startswith("model.")])
+    return model, int(metadata["step"])
+
+
+def export(recipe: Recipe, checkpoint: Path, out: Path, bits: int, extra: dict[str, Any]) -> None:
+    """Write a planner folder; `bits` is 4, or 16 for a copy to compare with."""
+    model, step = load_checkpoint(checkpoint / "checkpoint.safetensors", ModelArgs(num_hidden_layers=recipe.layers))
+    if bits == 4:
+        weights.quantize(model)
+    manifest = {
+        "kind": "pointer planner and tool retriever",
+        "encoder": {"name": "sentence-transformers/all-MiniLM-L6-v2", "license": "Apache-2.0", "sha256": BASE_SHA256},
+        "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("base", "out")},
+        "steps": step,
+        "seed": recipe.seed,
+        "data": data_hash(),
+        "toolbox": load_toolbox(Path(recipe.tools)).fingerprint,
+        "bits": bits,
+        **extra,
+    }
+    tokenizer = (Path(recipe.base) / "tokenizer.json").read_text(encoding="utf-8")
+    weights.save(out, model, tokenizer, manifest, quantized=bits == 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--bits", type=int, choices=(4, 16), default=4)
+    parser.add_argument("--extra", type=json.loads, default={}, help="JSON to put into the manifest, such as scores")
+    options = parser.parse_args()
+    recipe_file = options.checkpoint / "recipe.json"
+    recipe = Recipe(**json.loads(recipe_file.read_text())) if recipe_file.exists() else Recipe()
+    recipe.base = options.base
+    export(recipe, options.checkpoint, options.out, options.bits, options.extra)
+
+
+if __name__ == "__main__":
+    main()

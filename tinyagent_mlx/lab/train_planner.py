@@ -1,0 +1,222 @@
+"""Train the pointer planner and the retriever that shares its encoder.
+
+    python -m tinyagent_mlx.lab.train_planner --base FOLDER --out runs/planner --steps 3000
+
+Runs on one process or on several (`mlx.launch -n 4 …`: gradients are averaged). Checkpoints are resumed by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+from mlx.utils import tree_flatten, tree_unflatten
+
+from tinyagent_mlx.decisions import KINDS, Layout
+from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained
+from tinyagent_mlx.lab import corpus
+from tinyagent_mlx.lab.batches import Batches, Targets
+from tinyagent_mlx.lab.generate import Generator, open_dictionary
+from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
+from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolfile import load_toolbox
+from tinyagent_mlx.words import split_words
+
+
+@dataclass
+class Recipe:
+    """Everything that decides the outcome, with the weights' manifest in mind."""
+
+    base: str = ""
+    out: str = "runs/planner"
+    tools: str = "tools.yaml"
+    steps: int = 3000
+    batch: int = 32
+    seed: int = 0
+    encoder_lr: float = 8e-5
+    decoder_lr: float = 8e-4
+    warmup: int = 100
+    floor: float = 0.03  # of the peak learning rate, at the end
+    retrieval_weight: float = 0.5
+    pos_weight: float = 4.0
+    schema_every: int = 20  # steps between two encodings of tools.yaml
+    save_every: int = 200
+    layers: int = 3
+
+
+def schema_vectors(model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> Schema:
+    """Encode a toolbox's texts, without gradients."""
+    vectors = []
+    for texts in layout.texts():
+        batch = tokenizer.batch([[w.text for w in split_words(text)] for text in texts or [""]])
+        vectors.append(model.sentence_vectors(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid)))
+    mx.eval(vectors)
+    return Schema(*vectors)
+
+
+def loss(model: PointerModel, batch: Batch, targets: Targets, schema: Schema, recipe: Recipe) -> mx.array:
+    """Cross-entropy over legal candidates, a mean over decisions, plus the retriever's binary cross-entropy."""
+    valid = mx.array(batch.valid)
+    states = model.encode(mx.array(batch.tokens), mx.array(batch.shapes), valid)
+    memory = model.remember(states, valid, mx.array(batch.first), mx.array(batch.word_valid))
+    steps = model.step_vectors(schema, memory.words, mx.array(targets.step_tools), mx.array(targets.step_starts))
+    fixed, words = model.tables(schema, memory)
+    table = mx.concatenate([fixed, steps, words], axis=1)
+    previous = mx.take_along_axis(table, mx.array(targets.previous)[..., None], axis=1)
+    started = mx.array(targets.previous_kind < KINDS)[..., None]
+    kind = mx.array(targets.kind)
+    x = model.inputs(
+        schema, mx.where(started, previous, 0.0), mx.array(targets.previous_kind), kind,
+        mx.array(targets.slot), mx.array(targets.number),
+    )  # fmt: skip
+    causal = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
+    hidden, _ = model.decode(x, memory, mask=causal)
+    logits = model.scores(hidden, kind, model.keys(schema, memory), steps)
+    logits = mx.where(mx.array(targets.legal), logits, -1e9)
+    weight = mx.array(targets.weight)
+    pointing = (nn.losses.cross_entropy(logits, mx.array(targets.target)) * weight).sum() / weight.sum()
+    needed = mx.array(targets.needed)
+    scores = model.retrieve(states, valid, schema)
+    each = nn.losses.binary_cross_entropy(scores, needed, with_logits=True, reduction="none")
+    retrieval = (each * mx.where(needed > 0, recipe.pos_weight, 1.0)).mean()
+    return pointing + recipe.retrieval_weight * retrieval
+
+
+def optimizer(recipe: Recipe) -> optim.Optimizer:
+    """AdamW with a gentle rate for the pretrained encoder and a brisk one for what starts from scratch."""
+
+    def schedule(peak: float):
+        rise = optim.linear_schedule(0.0, peak, recipe.warmup)
+        fall = optim.linear_schedule(peak, peak * recipe.floor, max(1, recipe.steps - recipe.warmup))
+        return optim.join_schedules([rise, fall], [recipe.warmup])
+
+    return optim.MultiOptimizer(
+        [optim.AdamW(schedule(recipe.encoder_lr), weight_decay=0.01), optim.AdamW(schedule(recipe.decoder_lr), weight_decay=0.01)],
+        [lambda name, _: name.startswith("encoder")],
+    )
+
+
+def freeze_embeddings(model: PointerModel) -> None:
+    """Words that training never shows must stay where the pretrained model put them."""
+    model.encoder.word_embeddings.freeze()
+    model.encoder.position_embeddings.freeze()
+
+
+def build(recipe: Recipe) -> PointerModel:
+    """A model with a pretrained encoder and a fresh decoder."""
+    mx.random.seed(recipe.seed)
+    model = PointerModel(ModelArgs(num_hidden_layers=recipe.layers))
+    model.encoder = load_pretrained(Path(recipe.base))
+    for name in ("specials", "kinds", "previous_kinds", "step_numbers", "special_key"):
+        table = getattr(model, name)
+        table.weight = mx.random.normal(table.weight.shape) * 0.3
+    freeze_embeddings(model)
+    mx.eval(model.parameters())
+    return model
+
+
+def save(folder: Path, model: PointerModel, rule: optim.Optimizer, step: int) -> None:
+    """Write a checkpoint in one rename, so that a killed run leaves the last whole one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "part.safetensors"
+    arrays = {f"model.{name}": value for name, value in tree_flatten(model.parameters())}
+    arrays |= {f"rule.{name}": value for name, value in tree_flatten(rule.state) if isinstance(value, mx.array)}
+    mx.save_safetensors(str(part), arrays, {"step": str(step)})
+    part.rename(folder / "checkpoint.safetensors")
+
+
+def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> int:
+    """Load the last checkpoint, if there is one; gives the step to go on from."""
+    file = folder / "checkpoint.safetensors"
+    if not file.exists():
+        return 0
+    arrays, metadata = mx.load(str(file), return_metadata=True)
+    model.load_weights([(n[6:], v) for n, v in arrays.items() if n.startswith("model.")])
+    rule.init(model.trainable_parameters())
+    rule.state = tree_unflatten([(n[5:], v) for n, v in arrays.items() if n.startswith("rule.")])
+    return int(metadata["step"])
+
+
+def prefetch(items: Iterator, depth: int = 6) -> Iterator:
+    """Draw from `items` in a thread of its own."""
+    waiting: queue.Queue = queue.Queue(depth)
+
+    def work() -> None:
+        for item in items:
+            waiting.put(item)
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        yield waiting.get()
+
+
+def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int = 1) -> Batches:
+    """The stream of batches that a recipe names; each of several ranks draws its own share."""
+    base = Path(recipe.base)
+    wordings = corpus.split(corpus.read_corpus()).train
+    generator = Generator(wordings, tools, open_dictionary(vocabulary(base)), recipe.seed)
+    tokenizer = WordTokenizer(base / "tokenizer.json")
+    return Batches(generator, Layout(tools), tokenizer, recipe.batch // ranks, recipe.seed, rank)
+
+
+def train(recipe: Recipe, tools: Toolbox, log=print) -> PointerModel:
+    """Train to `recipe.steps`, from the last checkpoint where there is one."""
+    group = mx.distributed.init()
+    out = Path(recipe.out)
+    batches = training_batches(recipe, tools, group.rank(), group.size())
+    layout, tokenizer = batches.oracle.layout, batches.tokenizer
+    model, rule = build(recipe), optimizer(recipe)
+    start = resume(out, model, rule)
+    step_of = nn.value_and_grad(model, loss)
+    schema = schema_vectors(model, tokenizer, layout)
+    began, losses = time.perf_counter(), []
+    for step, (batch, targets) in zip(range(start, recipe.steps), prefetch(batches.from_step(start)), strict=False):
+        if step % recipe.schema_every == 0:
+            schema = schema_vectors(model, tokenizer, layout)
+        value, gradients = step_of(model, batch, targets, schema, recipe)
+        gradients = nn.utils.average_gradients(gradients)
+        gradients, _ = optim.clip_grad_norm(gradients, 1.0)
+        rule.update(model, gradients)
+        mx.eval(model.state, rule.state, value)
+        losses.append(value.item())
+        if group.rank() == 0 and (step + 1) % 20 == 0:
+            seconds = (time.perf_counter() - began) / (step + 1 - start)
+            left = seconds * (recipe.steps - step - 1) / 60
+            log(f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left")
+        if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps):
+            save(out, model, rule, step + 1)
+    return model
+
+
+def vocabulary(base: Path) -> list[str]:
+    """The tokenizer's pieces in order of their numbers."""
+    pieces = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    return sorted(pieces, key=pieces.__getitem__)
+
+
+def arguments(description: str) -> Recipe:
+    """Read a recipe from the command line: every field is an option."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    return Recipe(**vars(parser.parse_args()))
+
+
+def main() -> None:
+    recipe = arguments(__doc__ or "")
+    train(recipe, load_toolbox(Path(recipe.tools)), log=lambda text: print(text, flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The seam between a request and a plan. A planner yields checked steps as it decides them, then a `PlanEnd`.
+
+Two stand behind it: `pointing.py`, the shipped default, and `language.py`, any mlx-lm model under a grammar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tinyagent_mlx.plan import Step
+from tinyagent_mlx.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class PlanEnd:
+    """What a plan cost: tokens read and written, passes of the network; `confidence` from 0 to 1 where it is known."""
+
+    prompt_tokens: int
+    generated_tokens: int
+    forward_passes: int
+    confidence: float | None = None
+
+
+class Planner(Protocol):
+    """`tools` are all that may be called, `retrieved` those that the retriever chose for this request.
+
+    No step before the `PlanEnd` means that the request is refused. Datetimes may still be words of the request.
+    """
+
+    name: str
+
+    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]: ...

@@ -1,0 +1,210 @@
+"""The schema-guided pointer planner's network: a sentence encoder, and a small decoder that points.
+
+The encoder reads the request. At each decision the decoder is asked about one thing (which tool next, or what fills
+this argument slot) and scores the candidates of `decisions.py` by dot product: words by the encoder's vectors, tools,
+slots and constants by vectors that the same encoder makes of their texts in tools.yaml, earlier steps by their tool and
+first words. A tool is never an output number, so a new one needs no new weights.
+
+Shapes: B requests, W words, D decisions, d decoder width, T tools, S slots, C constants, R steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+import mlx.core as mx
+import mlx.nn as nn
+
+from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS
+from tinyagent_mlx.encoder import Encoder
+from tinyagent_mlx.encoder import ModelArgs as EncoderArgs
+
+
+@dataclass
+class ModelArgs:
+    encoder: EncoderArgs = field(default_factory=EncoderArgs)
+    hidden_size: int = 256
+    num_hidden_layers: int = 3
+    num_attention_heads: int = 8
+    intermediate_size: int = 1024
+    retrieval_size: int = 128
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, config: dict) -> ModelArgs:
+        return cls(**{**config, "encoder": EncoderArgs(**config["encoder"])})
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Sentence vectors of a toolbox: tools [T, e], slots [S, e], constants [C, e], with e the encoder's width."""
+
+    tools: mx.array
+    slots: mx.array
+    constants: mx.array
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder made of the requests.
+
+    states [B, L, d] and their mask [B, 1, 1, L] for cross-attention; words [B, W, e] with valid [B, W].
+    """
+
+    states: mx.array
+    mask: mx.array
+    words: mx.array
+    valid: mx.array
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        d = args.hidden_size
+        self.heads, self.scale = args.num_attention_heads, (d // args.num_attention_heads) ** -0.5
+        self.self_norm, self.cross_norm, self.mlp_norm = nn.RMSNorm(d), nn.RMSNorm(d), nn.RMSNorm(d)
+        self.qkv = nn.Linear(d, 3 * d, bias=False)
+        self.self_out = nn.Linear(d, d, bias=False)
+        self.cross_q = nn.Linear(d, d, bias=False)
+        self.cross_kv = nn.Linear(d, 2 * d, bias=False)
+        self.cross_out = nn.Linear(d, d, bias=False)
+        self.up = nn.Linear(d, args.intermediate_size)
+        self.down = nn.Linear(args.intermediate_size, d)
+        self.rope = nn.RoPE(d // args.num_attention_heads)
+
+    def _heads(self, x: mx.array) -> mx.array:
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(0, 2, 1, 3)
+
+    def _merge(self, x: mx.array) -> mx.array:
+        return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
+
+    def keys_values(self, memory: Memory) -> tuple[mx.array, mx.array]:
+        """What cross-attention reads, once a request: [B, heads, L, d / heads] each."""
+        k, v = mx.split(self.cross_kv(memory.states), 2, axis=-1)
+        return self._heads(k), self._heads(v)
+
+    def __call__(self, x, crossed, cross_mask, mask=None, cache=None):
+        q, k, v = (self._heads(y) for y in mx.split(self.qkv(self.self_norm(x)), 3, axis=-1))
+        offset = cache[0].shape[2] if cache is not None else 0
+        q, k = self.rope(q, offset=offset), self.rope(k, offset=offset)
+        if cache is not None:
+            k, v = mx.concatenate([cache[0], k], axis=2), mx.concatenate([cache[1], v], axis=2)
+        y = mx.fast.scaled_dot_product_attention(q, k, v, scale=self.scale, mask=mask)
+        x = x + self.self_out(self._merge(y))
+        q = self._heads(self.cross_q(self.cross_norm(x)))
+        y = mx.fast.scaled_dot_product_attention(q, *crossed, scale=self.scale, mask=cross_mask)
+        x = x + self.cross_out(self._merge(y))
+        return x + self.down(nn.gelu_approx(self.up(self.mlp_norm(x)))), (k, v)
+
+
+class Retrieval(nn.Module):
+    """Score each tool for a request: the tool's vector attends to the request's tokens, a small head judges."""
+
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        e, r = args.encoder.hidden_size, args.retrieval_size
+        self.query, self.key, self.value = nn.Linear(e, r), nn.Linear(e, r), nn.Linear(e, r)
+        self.tool = nn.Linear(e, r)
+        self.hidden, self.out = nn.Linear(3 * r, r), nn.Linear(r, 1)
+
+    def __call__(self, states: mx.array, mask: mx.array, tools: mx.array) -> mx.array:
+        """states [B, L, e], additive mask [B, L], tools [T, e] → logits [B, T]."""
+        q, k, v = self.query(tools), self.key(states), self.value(states)
+        weights = mx.softmax(q @ k.swapaxes(-1, -2) * k.shape[-1] ** -0.5 + mask[:, None, :], axis=-1)
+        found = weights @ v
+        named = mx.broadcast_to(self.tool(tools)[None], found.shape)
+        return self.out(nn.gelu_approx(self.hidden(mx.concatenate([found, named, found * named], axis=-1))))[..., 0]
+
+
+class PointerModel(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        e, d = args.encoder.hidden_size, args.hidden_size
+        self.args = args
+        self.encoder = Encoder(args.encoder)
+        self.retrieval = Retrieval(args)
+        self.memory = nn.Linear(e, d)
+        self.kinds = nn.Embedding(KINDS, d)
+        self.previous_kinds = nn.Embedding(KINDS + 1, d)
+        self.specials = nn.Embedding(SPECIALS, d)
+        self.step_numbers = nn.Embedding(MAX_STEPS + 1, d)
+        self.tool_in, self.slot_in, self.constant_in = nn.Linear(e, d), nn.Linear(e, d), nn.Linear(e, d)
+        self.word_in = nn.Linear(e, d)
+        self.step_in = nn.Linear(2 * d, d)
+        self.layers = [DecoderLayer(args) for _ in range(args.num_hidden_layers)]
+        self.norm = nn.RMSNorm(d)
+        self.special_key = nn.Embedding(SPECIALS, d)
+        self.tool_key, self.constant_key = nn.Linear(e, d), nn.Linear(e, d)
+        self.start_key, self.end_key = nn.Linear(e, d), nn.Linear(e, d)
+        self.step_key = nn.Linear(d, d)
+        self.query = nn.Linear(d, d)
+
+    def encode(self, tokens, shapes, valid) -> mx.array:
+        """Hidden states [B, L, e] of token rows [B, L]."""
+        return self.encoder(tokens, shapes, valid)
+
+    def sentence_vectors(self, tokens, shapes, valid) -> mx.array:
+        """Mean-pooled unit vectors [N, e] times √e, so that their entries are of order one."""
+        states = self.encode(tokens, shapes, valid) * valid[..., None]
+        mean = states.sum(axis=1) / valid.sum(axis=1, keepdims=True)
+        return mean / mx.linalg.norm(mean, axis=-1, keepdims=True) * mean.shape[-1] ** 0.5
+
+    def remember(self, states: mx.array, valid: mx.array, first: mx.array, word_valid: mx.array) -> Memory:
+        """Prepare encoder states for the decoder; `first` [B, W] is each word's first token."""
+        words = mx.take_along_axis(states, first[..., None], axis=1)
+        mask = mx.where(valid, 0.0, -1e9)[:, None, None, :]
+        return Memory(self.memory(states), mask, words, word_valid)
+
+    def retrieve(self, states: mx.array, valid: mx.array, schema: Schema) -> mx.array:
+        """Logits [B, T]: does the request need the tool?"""
+        return self.retrieval(states, mx.where(valid, 0.0, -1e9), schema.tools)
+
+    def step_vectors(self, schema: Schema, words: mx.array, tools: mx.array, starts: mx.array) -> mx.array:
+        """Vectors [B, R, d] of steps by their tool's number and the first word they point at (-1: none)."""
+        tool = self.tool_in(schema.tools)[mx.maximum(tools, 0)]
+        word = mx.take_along_axis(self.word_in(words), mx.maximum(starts, 0)[..., None], axis=1)
+        word = mx.where((starts >= 0)[..., None], word, 0.0)
+        numbers = self.step_numbers.weight[1 : tools.shape[1] + 1]
+        return self.step_in(mx.concatenate([tool, word], axis=-1)) + numbers
+
+    def tables(self, schema: Schema, memory: Memory) -> tuple[mx.array, mx.array]:
+        """What candidates look like as the previous decision: those before the steps [B, F, d], and words [B, W, d]."""
+        fixed = mx.concatenate(
+            [self.specials.weight, self.tool_in(schema.tools), self.constant_in(schema.constants)], axis=0
+        )
+        return mx.broadcast_to(fixed[None], (len(memory.words), *fixed.shape)), self.word_in(memory.words)
+
+    def keys(self, schema: Schema, memory: Memory) -> tuple[mx.array, mx.array, mx.array]:
+        """Keys of the candidates before the steps [B, F, d], and of the words as starts and as ends [B, W, d]."""
+        fixed = mx.concatenate(
+            [self.special_key.weight, self.tool_key(schema.tools), self.constant_key(schema.constants)], axis=0
+        )
+        fixed = mx.broadcast_to(fixed[None], (len(memory.words), *fixed.shape))
+        return fixed, self.start_key(memory.words), self.end_key(memory.words)
+
+    def inputs(self, schema: Schema, previous, previous_kind, kind, slot, number) -> mx.array:
+        """Decoder inputs [B, D, d]: what was decided last, what is asked now, and in which step."""
+        asked = self.slot_in(schema.slots)[mx.maximum(slot, 0)]
+        asked = mx.where((slot >= 0)[..., None], asked, 0.0)
+        return previous + self.previous_kinds(previous_kind) + self.kinds(kind) + asked + self.step_numbers(number)
+
+    def scores(self, hidden: mx.array, kind: mx.array, keys, steps: mx.array) -> mx.array:
+        """Unmasked logits [B, D, N] over all candidates; `keys` from `keys()`, `steps` [B, R, d] from `step_vectors()`."""
+        q = self.query(self.norm(hidden)) * hidden.shape[-1] ** -0.5
+        fixed, starts, ends = (q @ key.swapaxes(-1, -2) for key in keys)
+        words = mx.where((kind == SPAN_END)[..., None], ends, starts)
+        return mx.concatenate([fixed, q @ self.step_key(steps).swapaxes(-1, -2), words], axis=-1)
+
+    def decode(self, x, memory: Memory, mask=None, caches=None, crossed=None):
+        """Run the decoder over inputs [B, D, d]; gives hidden states and the layers' caches."""
+        new = []
+        for index, layer in enumerate(self.layers):
+            cross = crossed[index] if crossed else layer.keys_values(memory)
+            x, cache = layer(x, cross, memory.mask, mask, caches[index] if caches else None)
+            new.append(cache)
+        return x, new
+
+

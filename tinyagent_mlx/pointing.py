@@ -1,0 +1,185 @@
+"""The shipped planner and retriever: one encoder pass over the request, then pointing, one legal decision at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+import mlx.core as mx
+import numpy as np
+
+from tinyagent_mlx import weights
+from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout
+from tinyagent_mlx.encoder import Batch, WordTokenizer
+from tinyagent_mlx.plan import Step
+from tinyagent_mlx.planner import PlanEnd
+from tinyagent_mlx.pointer import Memory, PointerModel, Schema
+from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.words import Word, split_words
+
+THRESHOLD = 0.5
+EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    layout: Layout
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A request after the encoder."""
+
+    words: list[Word]
+    batch: Batch
+    states: mx.array
+
+
+class PointerEngine:
+    """The network with what it compiled and read last: planner and retriever share it, and one pass over a request."""
+
+    def __init__(self, folder: Path):
+        self.model, self.manifest = weights.load(folder)
+        self.tokenizer = WordTokenizer(folder / "tokenizer.json")
+        self._compiled: dict[str, _Compiled] = {}
+        self.read = lru_cache(4)(self._read)
+
+    def compile(self, tools: Toolbox) -> _Compiled:
+        """Encode a toolbox, once for each fingerprint."""
+        found = self._compiled.get(tools.fingerprint)
+        if found is None:
+            layout = Layout(tools)
+            found = self._compiled[tools.fingerprint] = _Compiled(layout, self._encode_schema(layout))
+        return found
+
+    def _encode_schema(self, layout: Layout) -> Schema:
+        vectors = [self._sentences(texts) for texts in layout.texts()]
+        mx.eval(vectors)
+        return Schema(*vectors)
+
+    def _sentences(self, texts: Sequence[str]) -> mx.array:
+        if not texts:
+            return mx.zeros((0, self.model.args.encoder.hidden_size))
+        batch = self.tokenizer.batch([[word.text for word in split_words(text)] for text in texts])
+        return self.model.sentence_vectors(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
+
+    def _read(self, text: str) -> _Read:
+        words = split_words(text)
+        batch = self.tokenizer.batch([[word.text for word in words]])
+        words = words[: batch.first.shape[1]]
+        states = self.model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
+        mx.eval(states)
+        return _Read(words, batch, states)
+
+
+class PointerRetriever:
+    """ToolRAG over the planner's own encoder: the tools whose probability is at least the threshold, never none."""
+
+    name = "classifier"
+
+    def __init__(self, engine: PointerEngine, threshold: float = THRESHOLD):
+        self.engine, self.threshold = engine, threshold
+
+    def scores(self, text: str, tools: Toolbox) -> dict[str, float]:
+        """Each tool's probability of being needed."""
+        read, compiled = self.engine.read(text), self.engine.compile(tools)
+        logits = self.engine.model.retrieve(read.states, mx.array(read.batch.valid), compiled.schema)[0]
+        return dict(zip(tools.names, np.array(mx.sigmoid(logits)).tolist(), strict=True))
+
+    def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
+        """Names in the toolbox's order."""
+        scores = self.scores(text, tools)
+        best = max(scores, key=lambda name: scores[name])
+        return tuple(name for name, score in scores.items() if score >= self.threshold or name == best)
+
+
+class PointerPlanner:
+    name = "pointer"
+
+    def __init__(self, engine: PointerEngine):
+        self.engine = engine
+
+    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
+        """Decide greedily; a step comes out as soon as its last argument is decided."""
+        read, compiled = self.engine.read(text), self.engine.compile(tools)
+        allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
+        cursor = Cursor(compiled.layout, text, read.words, allowed)
+        decoding = _Decoding(self.engine.model, compiled.schema, read)
+        confidence = 1.0
+        while not cursor.done:
+            legal = cursor.legal()
+            chosen, probability = decoding.decide(cursor, legal)
+            confidence = min(confidence, probability)
+            step = cursor.choose(chosen)
+            if step:
+                yield step
+        yield PlanEnd(len(read.batch.tokens[0]), decoding.decisions, decoding.decisions + 1, confidence)
+
+
+class _Decoding:
+    """The decoder's state over one request: caches, and the candidates as the plan grows."""
+
+    def __init__(self, model: PointerModel, schema: Schema, read: _Read):
+        self.model, self.schema = model, schema
+        valid = mx.array(read.batch.valid)
+        self.memory: Memory = model.remember(read.states, valid, mx.array(read.batch.first), mx.array(read.batch.word_valid))
+        self.crossed = [layer.keys_values(self.memory) for layer in model.layers]
+        self.step_tools = np.full((1, MAX_STEPS), -1, np.int32)
+        self.step_starts = np.full((1, MAX_STEPS), -1, np.int32)
+        self.caches: list | None = None
+        self.previous, self.previous_kind = -1, KINDS
+        self.decisions = 0
+        self.fixed, self.words = model.tables(schema, self.memory)
+        self.keys = model.keys(schema, self.memory)
+        self._renew()
+        mx.eval(self.fixed, self.words, self.keys, self.crossed)
+
+    def _renew(self) -> None:
+        tools, starts = mx.array(self.step_tools), mx.array(self.step_starts)
+        self.steps = self.model.step_vectors(self.schema, self.memory.words, tools, starts)
+
+    def _vector(self, candidate: int) -> mx.array:
+        """What a candidate looks like as the previous decision: [1, 1, d]."""
+        first = self.fixed.shape[1]
+        if candidate < first:
+            return self.fixed[:, candidate : candidate + 1]
+        candidate -= first
+        if candidate < MAX_STEPS:
+            return self.steps[:, candidate : candidate + 1]
+        return self.words[:, candidate - MAX_STEPS : candidate - MAX_STEPS + 1]
+
+    def decide(self, cursor: Cursor, legal: np.ndarray) -> tuple[int, float]:
+        """The best legal candidate and its probability."""
+        logits = self._logits(cursor)
+        scores = np.where(legal, np.array(logits, dtype=np.float64), -np.inf)
+        chosen = int(scores.argmax())
+        probability = float(1 / np.exp(scores - scores[chosen]).sum())
+        self._remember(cursor, chosen)
+        return chosen, probability
+
+    def _logits(self, cursor: Cursor) -> mx.array:
+        def one(number: int) -> mx.array:
+            return mx.array([[number]])
+
+        before = self._vector(self.previous) if self.previous >= 0 else mx.zeros_like(self.fixed[:, :1])
+        x = self.model.inputs(
+            self.schema, before, one(self.previous_kind), one(cursor.kind), one(cursor.slot), one(len(cursor.steps) + 1)
+        )
+        hidden, self.caches = self.model.decode(x, self.memory, caches=self.caches, crossed=self.crossed)
+        return self.model.scores(hidden, one(cursor.kind), self.keys, self.steps)[0, 0]
+
+    def _remember(self, cursor: Cursor, chosen: int) -> None:
+        self.previous, self.previous_kind = chosen, cursor.kind
+        self.decisions += 1
+        number = len(cursor.steps)
+        if cursor.kind == TOOL and chosen >= SPECIALS:
+            self.step_tools[0, number] = chosen - SPECIALS
+            self._renew()
+        elif cursor.kind != SPAN_END and chosen >= cursor.layout.words_at and self.step_starts[0, number] < 0:
+            self.step_starts[0, number] = chosen - cursor.layout.words_at
+            self._renew()

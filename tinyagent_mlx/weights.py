@@ -1,0 +1,83 @@
+"""Read and write a planner folder: config.json, model.safetensors (4-bit where it pays), tokenizer.json, manifest.json.
+
+On a CPU the quantized matrices are expanded to float32 at load, because quantized products are slow there; on a GPU they
+are run as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tinyagent_mlx.device as device
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+
+from tinyagent_mlx.errors import PlannerError
+from tinyagent_mlx.pointer import ModelArgs, PointerModel
+
+GROUP, BITS = 32, 4
+
+
+def _quantizable(name: str, module: nn.Module) -> bool:
+    """Matrices whose rows are whole groups; small tables and one-row heads stay as they are."""
+    weight = getattr(module, "weight", None)
+    return hasattr(module, "to_quantized") and weight is not None and weight.shape[-1] % GROUP == 0 and weight.size >= 32_768
+
+
+def quantize(model: PointerModel) -> None:
+    """Quantize a model in place: 4 bits, groups of 32."""
+    nn.quantize(model, group_size=GROUP, bits=BITS, class_predicate=_quantizable)
+
+
+def save(folder: Path, model: PointerModel, tokenizer: str, manifest: dict[str, Any], quantized: bool) -> None:
+    """Write a planner folder; what is not quantized is stored in float16. `tokenizer` is the text of tokenizer.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: value.astype(mx.float16) if value.dtype == mx.float32 else value
+        for name, value in tree_flatten(model.parameters())
+    }
+    mx.save_safetensors(str(folder / "model.safetensors"), weights, {"format": "mlx"})
+    config = {**model.args.to_dict(), "quantization": {"group_size": GROUP, "bits": BITS} if quantized else None}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+
+
+def load(folder: Path) -> tuple[PointerModel, dict[str, Any]]:
+    """Read a planner folder; gives the model and its manifest. Raises `PlannerError` when the folder is not whole."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        manifest = json.loads((folder / "manifest.json").read_text())
+        weights = mx.load(str(folder / "model.safetensors"))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise PlannerError(f"{folder}: is no planner folder: {error}") from error
+    quantization = config.pop("quantization")
+    model = PointerModel(ModelArgs.from_dict(config))
+    if quantization and device.on_gpu():
+        nn.quantize(model, **quantization, class_predicate=_quantizable)
+    elif quantization:
+        weights = dequantize(weights, **quantization)
+    weights = {name: w.astype(mx.float32) if w.dtype == mx.float16 and not device.on_gpu() else w for name, w in weights.items()}
+    try:
+        model.load_weights(list(weights.items()))
+    except ValueError as error:
+        raise PlannerError(f"{folder / 'model.safetensors'}: does not fit config.json: {error}") from error
+    mx.eval(model.parameters())
+    return model, manifest
+
+
+def dequantize(weights: dict[str, mx.array], group_size: int, bits: int) -> dict[str, mx.array]:
+    """Expand quantized matrices to float32."""
+    out = {}
+    for name, value in weights.items():
+        stem = name.removesuffix(".weight")
+        if name.endswith(".weight") and f"{stem}.scales" in weights:
+            scales, biases = (weights[f"{stem}.{part}"].astype(mx.float32) for part in ("scales", "biases"))
+            out[name] = mx.dequantize(value, scales, biases, group_size=group_size, bits=bits)
+        elif not name.endswith((".scales", ".biases")) or f"{name.rsplit('.', 1)[0]}.weight" not in weights:
+            out[name] = value
+    return out
