@@ -16,7 +16,7 @@ on run argv
 
 	with timeout of 25 seconds
 		tell application "Mail"
-			set knownIds to id of messages of drafts mailbox
+			set knownIds to id of every message of drafts mailbox
 			set theDraft to make new outgoing message with properties {subject:theSubject, content:theText, visible:false}
 			tell theDraft
 				repeat with theAddress in theRecipients
@@ -67,7 +67,7 @@ on handleOf(theSubject, knownIds)
 	repeat 5 times
 		with timeout of 25 seconds
 			tell application "Mail"
-				set theIds to id of messages of drafts mailbox
+				set theIds to id of every message of drafts mailbox
 				repeat with i from 1 to (count of theIds)
 					if knownIds does not contain {item i of theIds} then
 						if subject of message i of drafts mailbox is theSubject then return message id of message i of drafts mailbox

@@ -29,7 +29,8 @@ on run argv
 				end if
 			end repeat
 			if theCalendar is missing value then error "no calendar that can be written is called \"" & calendarName & "\"" number 20001
-			set theEvent to make new event at end of events of theCalendar with properties {summary:theTitle, start date:startDate, end date:endDate, allday event:isWholeDay, location:thePlace, description:theNotes}
+			set theEvent to make new event at end of events of theCalendar with properties ¬
+				{summary:theTitle, start date:startDate, end date:endDate, allday event:isWholeDay, location:thePlace, description:theNotes}
 			try
 				repeat with theAddress in theInvitees
 					tell theEvent to make new attendee at end of attendees with properties {email:(contents of theAddress)}

@@ -15,7 +15,7 @@ on run argv
 			if folderName is "" then
 				set theFolder to default folder of default account
 			else
-				set folderNames to name of folders
+				set folderNames to name of every folder
 				set k to my indexOf(folderName, folderNames)
 				if k is 0 then error "no folder of notes is called \"" & folderName & "\"" number 20001
 				set theFolder to folder k

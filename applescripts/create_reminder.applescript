@@ -24,7 +24,7 @@ on run argv
 			if listName is "" then
 				set theList to default list
 			else
-				set listNames to name of lists
+				set listNames to name of every list
 				set k to my indexOf(listName, listNames)
 				if k is 0 then error "no list of reminders is called \"" & listName & "\"" number 20001
 				set theList to list k
@@ -33,9 +33,11 @@ on run argv
 			if theDue is missing value then
 				set theReminder to make new reminder at end of reminders of theList with properties {name:theTitle, body:theNotes, priority:thePriority}
 			else if isWholeDay then
-				set theReminder to make new reminder at end of reminders of theList with properties {name:theTitle, body:theNotes, priority:thePriority, allday due date:dueDate}
+				set theReminder to make new reminder at end of reminders of theList with properties ¬
+					{name:theTitle, body:theNotes, priority:thePriority, allday due date:dueDate}
 			else
-				set theReminder to make new reminder at end of reminders of theList with properties {name:theTitle, body:theNotes, priority:thePriority, due date:dueDate, remind me date:dueDate}
+				set theReminder to make new reminder at end of reminders of theList with properties ¬
+					{name:theTitle, body:theNotes, priority:thePriority, due date:dueDate, remind me date:dueDate}
 			end if
 			set theHandle to id of theReminder
 		end tell

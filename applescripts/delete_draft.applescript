@@ -6,7 +6,7 @@ on run argv
 	with timeout of 25 seconds
 		tell application "Mail"
 			-- The drafts of every account, whatever the language calls their folder.
-			set theIds to message id of messages of drafts mailbox
+			set theIds to message id of every message of drafts mailbox
 			repeat with i from 1 to (count of theIds)
 				if item i of theIds is theHandle then
 					delete message i of drafts mailbox

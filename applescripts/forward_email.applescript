@@ -30,12 +30,13 @@ on run argv
 			if setsText and (count of mail attachments of theMessage) > 0 then
 				error "the email's own attachments would be lost; forward it without a comment and without further files" number 20005
 			end if
-			set knownIds to id of messages of drafts mailbox
+			set knownIds to id of every message of drafts mailbox
 			-- Without a window: with one, Mail owns the text and forgets what a script sets.
 			set theDraft to forward theMessage without opening window
 			if theDraft is missing value then error "Mail made no forward" number 20005
 			if setsText then
-				set content of theDraft to theComment & my quotationOf(sender of theMessage, content of theMessage)
+				set originalText to (content of theMessage) as text
+				set content of theDraft to theComment & my quotationOf(sender of theMessage, originalText)
 			end if
 			tell theDraft
 				repeat with theAddress in theRecipients
@@ -96,7 +97,7 @@ on handleOf(theSubject, knownIds)
 	repeat 5 times
 		with timeout of 25 seconds
 			tell application "Mail"
-				set theIds to id of messages of drafts mailbox
+				set theIds to id of every message of drafts mailbox
 				repeat with i from 1 to (count of theIds)
 					if knownIds does not contain {item i of theIds} then
 						if subject of message i of drafts mailbox is theSubject then return message id of message i of drafts mailbox

@@ -9,9 +9,9 @@ on run argv
 	with timeout of 25 seconds
 		tell application "Contacts"
 			-- Three bulk reads: faster on a large store than a filter, and every comparison is ours.
-			set theNames to name of people
-			set theNicknames to nickname of people
-			set theIds to id of people
+			set theNames to name of every person
+			set theNicknames to nickname of every person
+			set theIds to id of every person
 		end tell
 	end timeout
 
@@ -19,11 +19,12 @@ on run argv
 	if (count of theMatches) is 0 then error "no contact is called \"" & wantedName & "\"" number 20001
 	set theValues to {}
 	set theChoices to {}
-	repeat with i in theMatches
+	repeat with theMatch in theMatches
+		set i to contents of theMatch
 		set theValue to emailOf(item i of theIds)
 		if theValue is not "" and theValues does not contain theValue then
 			set end of theValues to theValue
-			set end of theChoices to (item i of theNames) & ", " & theValue
+			set end of theChoices to ((item i of theNames) as text) & ", " & theValue
 		end if
 	end repeat
 	if (count of theValues) is 0 then error "\"" & wantedName & "\" has no email address in the contacts" number 20001
@@ -33,7 +34,7 @@ end run
 
 on emailOf(personId)
 	with timeout of 25 seconds
-		tell application "Contacts" to set theAddresses to value of emails of person id personId
+		tell application "Contacts" to set theAddresses to value of every email of person id personId
 	end timeout
 	if (count of theAddresses) is 0 then return ""
 	return item 1 of theAddresses

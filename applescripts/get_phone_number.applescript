@@ -9,9 +9,9 @@ on run argv
 	with timeout of 25 seconds
 		tell application "Contacts"
 			-- Three bulk reads: faster on a large store than a filter, and every comparison is ours.
-			set theNames to name of people
-			set theNicknames to nickname of people
-			set theIds to id of people
+			set theNames to name of every person
+			set theNicknames to nickname of every person
+			set theIds to id of every person
 		end tell
 	end timeout
 
@@ -19,11 +19,12 @@ on run argv
 	if (count of theMatches) is 0 then error "no contact is called \"" & wantedName & "\"" number 20001
 	set theValues to {}
 	set theChoices to {}
-	repeat with i in theMatches
+	repeat with theMatch in theMatches
+		set i to contents of theMatch
 		set theValue to phoneOf(item i of theIds)
 		if theValue is not "" and theValues does not contain theValue then
 			set end of theValues to theValue
-			set end of theChoices to (item i of theNames) & ", " & theValue
+			set end of theChoices to ((item i of theNames) as text) & ", " & theValue
 		end if
 	end repeat
 	if (count of theValues) is 0 then error "\"" & wantedName & "\" has no phone number in the contacts" number 20001
@@ -35,13 +36,14 @@ end run
 on phoneOf(personId)
 	with timeout of 25 seconds
 		tell application "Contacts"
-			set theNumbers to value of phones of person id personId
-			set theLabels to label of phones of person id personId
+			set theNumbers to value of every phone of person id personId
+			set theLabels to label of every phone of person id personId
 		end tell
 	end timeout
 	if (count of theNumbers) is 0 then return ""
 	repeat with i from 1 to (count of theNumbers)
-		if item i of theLabels contains "Mobile" or item i of theLabels contains "iPhone" then return item i of theNumbers
+		set theLabel to item i of theLabels
+		if theLabel is not missing value and (theLabel contains "Mobile" or theLabel contains "iPhone") then return item i of theNumbers
 	end repeat
 	return item 1 of theNumbers
 end phoneOf

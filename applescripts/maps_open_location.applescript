@@ -8,7 +8,7 @@ on run argv
 	set thePlace to item 1 of argv
 	if thePlace is "" then error "no place is given" number 20004
 	set theQuery to "?q=" & encoded(thePlace)
-	open location "maps://" & theQuery
+	open location ("maps://" & theQuery)
 	return linefeed & "https://maps.apple.com/" & theQuery
 end run
 

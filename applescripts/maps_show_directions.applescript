@@ -13,7 +13,7 @@ on run argv
 	if {"d", "w", "r"} does not contain {theTransport} then error "\"" & theTransport & "\" is no transport" number 20004
 	set theQuery to "?daddr=" & encoded(endPlace) & "&dirflg=" & theTransport
 	if startPlace is not "" then set theQuery to theQuery & "&saddr=" & encoded(startPlace)
-	open location "maps://" & theQuery
+	open location ("maps://" & theQuery)
 	return linefeed & "https://maps.apple.com/" & theQuery
 end run
 

@@ -13,7 +13,7 @@ on run argv
 	if (count of thePaths) is 0 then error "no file is called \"" & wantedName & "\"" number 20001
 	if (count of thePaths) > 1 then error joined(thePaths) number 20002
 	set thePath to item 1 of thePaths
-	show(thePath)
+	openOrReveal(thePath)
 	return linefeed & thePath
 end run
 
@@ -21,12 +21,15 @@ end run
 -- The name reaches the shell as one quoted word, and mdfind as the value of -name, which is matched and never run.
 on pathsOf(wantedName)
 	set homePath to POSIX path of (path to home folder)
-	set theLines to paragraphs of (do shell script "/usr/bin/mdfind -onlyin " & quoted form of homePath & " -name " & quoted form of wantedName & " | /usr/bin/head -n 1000" without altering line endings)
+	set iCloudPath to "/Library/Mobile Documents/" -- iCloud Drive, the one part of Library that is the user's
+	set theOutput to do shell script "/usr/bin/mdfind -onlyin " & quoted form of homePath & " -name " & ¬
+		quoted form of wantedName & " | /usr/bin/head -n 1000" without altering line endings
 	set wholeMatches to {}
 	set partMatches to {}
-	repeat with theLine in theLines
+	repeat with theLine in paragraphs of theOutput
 		set thePath to contents of theLine
-		if thePath is not "" and thePath does not contain "/Library/" and thePath does not contain "/." then
+		set isPrivate to thePath contains "/." or (thePath contains "/Library/" and thePath does not contain iCloudPath)
+		if thePath is not "" and not isPrivate then
 			set {fileName, fileStem} to namesOf(thePath)
 			if fileName is wantedName or fileStem is wantedName then
 				set end of wholeMatches to thePath
@@ -52,7 +55,7 @@ end namesOf
 
 -- Opens documents and folders; anything else (a program, a script, an installer, a thing unknown) is only shown in its
 -- folder, because to open a program is to run it.
-on show(thePath)
+on openOrReveal(thePath)
 	set theFile to (POSIX file thePath) as alias
 	set theKinds to do shell script "/usr/bin/mdls -raw -name kMDItemContentTypeTree " & quoted form of thePath
 	set isDocument to theKinds contains "public.content" or theKinds contains "public.folder"
@@ -67,7 +70,7 @@ on show(thePath)
 			end if
 		end tell
 	end timeout
-end show
+end openOrReveal
 
 on joined(theTexts)
 	set AppleScript's text item delimiters to linefeed

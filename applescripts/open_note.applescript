@@ -23,14 +23,14 @@ on foundNote(wantedName, folderName)
 	with timeout of 25 seconds
 		tell application "Notes"
 			if folderName is "" then
-				set theNames to name of notes
-				set theIds to id of notes
+				set theNames to name of every note
+				set theIds to id of every note
 			else
-				set folderNames to name of folders
+				set folderNames to name of every folder
 				set k to my indexOf(folderName, folderNames)
 				if k is 0 then error "no folder of notes is called \"" & folderName & "\"" number 20001
-				set theNames to name of notes of folder k
-				set theIds to id of notes of folder k
+				set theNames to name of every note of folder k
+				set theIds to id of every note of folder k
 			end if
 		end tell
 	end timeout
@@ -38,7 +38,8 @@ on foundNote(wantedName, folderName)
 	if (count of theMatches) is 0 then error "no note is called \"" & wantedName & "\"" number 20001
 	if (count of theMatches) is 1 then return item (item 1 of theMatches) of theIds
 	set theChoices to {}
-	repeat with i in theMatches
+	repeat with theMatch in theMatches
+		set i to contents of theMatch
 		set end of theChoices to (item i of theNames) & folderOf(item i of theIds)
 	end repeat
 	error joined(theChoices) number 20002

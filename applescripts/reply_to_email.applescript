@@ -24,13 +24,14 @@ on run argv
 				error my joined(theSubjects) number 20002
 			end if
 			set theMessage to item 1 of theSelection
-			set knownIds to id of messages of drafts mailbox
+			set knownIds to id of every message of drafts mailbox
 			-- Without a window: with one, Mail owns the text and forgets what a script sets.
 			set theDraft to reply theMessage without opening window
 			if theDraft is missing value then error "Mail made no reply" number 20005
 			-- A reply without text of its own keeps the quotation that Mail makes.
 			if theText is not "" or (count of theFiles) > 0 then
-				set content of theDraft to theText & my quotationOf(sender of theMessage, content of theMessage)
+				set originalText to (content of theMessage) as text
+				set content of theDraft to theText & my quotationOf(sender of theMessage, originalText)
 			end if
 			tell theDraft
 				repeat with theAddress in theCopies
@@ -88,7 +89,7 @@ on handleOf(theSubject, knownIds)
 	repeat 5 times
 		with timeout of 25 seconds
 			tell application "Mail"
-				set theIds to id of messages of drafts mailbox
+				set theIds to id of every message of drafts mailbox
 				repeat with i from 1 to (count of theIds)
 					if knownIds does not contain {item i of theIds} then
 						if subject of message i of drafts mailbox is theSubject then return message id of message i of drafts mailbox

@@ -14,14 +14,15 @@ on run argv
 	if (count of theNumbers) is 0 then error "no phone number is given" number 20004
 	if theMessage is "" then error "the message is empty" number 20004
 	set sentNumbers to {}
-	repeat with theNumber in theNumbers
+	repeat with oneOfThem in theNumbers
+		set theNumber to contents of oneOfThem
 		try
-			sendTo(contents of theNumber, theMessage)
+			sendTo(theNumber, theMessage)
 		on error errorText number errorNumber
 			if (count of sentNumbers) is 0 then error errorText number errorNumber
 			error "sent to " & joined(sentNumbers) & " and not, or not surely, to " & theNumber & ": " & errorText number 20006
 		end try
-		set end of sentNumbers to contents of theNumber
+		set end of sentNumbers to theNumber
 	end repeat
 	return linefeed & "Message handed to Messages for " & joined(sentNumbers)
 end run

@@ -22,6 +22,8 @@ _PHONE = re.compile(r"\+?[0-9(][0-9 ().\-/]{1,30}[0-9]")
 _ONE_LINE = r'([^"\\$\x00-\x1f]|\\["\\]){1,200}'
 _PROSE = r'([^"\\\x00-\x1f]|\\["\\nt]){0,400}'
 _DATE = r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?"
+_ADDRESS = r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(\.[A-Za-z0-9\-]{1,63}){0,8}"
+_LINK = r"https?://[^\x00-\x20\"\\$]{1,300}"
 _DIGITS = r"(0|-?[1-9][0-9]{0,8})"
 
 
@@ -37,8 +39,9 @@ class ArgType:
     for any), `mixes` whether references may stand inside longer text, `looks` tells whether a text is a possible value.
 
     For the decoding grammar: `pattern` is the regular expression of a literal as a plan writes it, without its quotes
-    ("" where only references may stand); where an argument takes only words of the request, up to `spans` spans of it
-    make a value, and the pattern may stand as well if it is `canonical`. `needed` says that nothing can't stand for it.
+    ("" where only references may stand). Where an argument takes only words of the request, up to `spans` spans of it
+    make a value. A `canonical` pattern is a normal form that may stand for words of the request anywhere. `needed` says
+    that a value is never left empty.
     """
 
     name: str
@@ -55,7 +58,8 @@ class ArgType:
     @property
     def empty(self) -> Value:
         """What stands for "nothing said"."""
-        return {str: "", int: 0, bool: False}[self.python]
+        nothing: dict[type, Value] = {str: "", int: 0, bool: False}
+        return nothing[self.python]
 
     @property
     def is_list(self) -> bool:
@@ -161,12 +165,12 @@ _SCALARS = (
     ArgType("text", accepts=frozenset("*"), mixes=True, pattern=_PROSE),
     ArgType("person", needed=True),
     ArgType("email", accepts=frozenset({"email"}), looks=lambda text: bool(_EMAIL.fullmatch(text)),
-            pattern=r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(\.[A-Za-z0-9\-]{1,63}){0,8}", schema=(("type", "string"), ("format", "email"))),
+            pattern=_ADDRESS, schema=(("type", "string"), ("format", "email"))),
     ArgType("phone", accepts=frozenset({"phone"}), looks=lambda text: bool(_PHONE.fullmatch(text)),
             pattern=r"\+?[0-9(][0-9 ().\-]{1,20}[0-9]"),
     _Datetime("datetime", pattern=_DATE, spans=2, canonical=True),
     ArgType("file_path", accepts=frozenset({"file_path"}), pattern="", needed=True),
-    ArgType("url", accepts=frozenset({"url"}), pattern=r"https?://[^\x00-\x20\"\\$]{1,300}", schema=(("type", "string"), ("format", "uri"))),
+    ArgType("url", accepts=frozenset({"url"}), pattern=_LINK, schema=(("type", "string"), ("format", "uri"))),
     _Integer("integer", python=int, pattern=_DIGITS, schema=(("type", "integer"),)),
     _Boolean("boolean", python=bool, pattern=r"(True|False)", schema=(("type", "boolean"),)),
     ArgType("choice"),

@@ -1,8 +1,8 @@
 """Times of day in plain words ("half past 4", "18:30", "7 pm", "noon") and what hour they may mean.
 
 Conventions, where English leaves it open: an hour from 1 to 6 without am or pm is in the afternoon, from 7 to 11 in the
-morning, 12 is noon; "half 4" is 4:30; a part of the day ("evening") decides the half where am or pm is not said; "night"
-goes on until 5, so that "friday night at 1" is on Saturday. This module knows nothing of days.
+morning, 12 is noon; "half 4" is 4:30; a part of the day ("evening") decides the half where am or pm is not said;
+"night" goes on until 5, so that "friday night at 1" is on Saturday. This module knows nothing of days.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ PARTS = {"morning": 9, "afternoon": 15, "evening": 19, "night": 20}  # the hour 
 
 _HALF = r"(?: ?(?P<half>am|pm)| (?:in the|at) (?P<part>morning|afternoon|evening|night))?"
 _OCLOCK = r"(?: ?oclock)?"
+_SECONDS = r"(?:[:.](?P<second>[0-9]{2}))?(?: (?:h|hrs|hours|oclock))?"
+_COUNT = r"(?P<count>half|(?:a )?quarter|[0-9]{1,2}(?P<minutes> ?(?:minutes?|mins?))?)"
+_NOON = r"noon|midday|mid day|midnight"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def _clock(match: re.Match[str], hour: int, minute: int = 0, second: int = 0, wr
     if not (0 <= hour <= 24 and minute < 60 and second < 60) or (hour == 24 and (minute or second)):
         return None
     if hour > 12 or hour == 0 or (written and not half):
-        if half in ("am", "morning") and hour > 12:
+        if (half in ("am", "morning") and hour > 12) or (half == "pm" and hour == 0):
             return None
         half = "24"
     return Clock(hour, minute, second, half)
@@ -84,7 +87,7 @@ def _relative(match: re.Match[str]) -> Clock | None:
     minutes = int(digits[0]) if digits else 30 if count == "half" else 15
     if digits and not match["minutes"] and minutes % 5:
         return None  # "3 to 4" is no 3:57
-    named = {"noon": 12, "midday": 12, "midnight": 24}
+    named = {"noon": 12, "midday": 12, "mid day": 12, "midnight": 24}
     hour = named.get(match["hour"]) or int(match["hour"])
     later = match["side"] in ("past", "after")
     if not 0 < minutes < 60 or hour > 24 or (count == "half" and not later):
@@ -117,17 +120,15 @@ Reader = Callable[[re.Match[str]], Clock | None]
 
 # The reader of a full match gives None where the numbers are no time.
 CLOCKS: tuple[tuple[str, Reader], ...] = (
-    (rf"(?P<hour>[0-9]{{1,2}})[:.h](?P<minute>[0-9]{{2}})(?:[:.](?P<second>[0-9]{{2}}))?(?: (?:h|hrs|hours|oclock))?{_HALF}", _digits),
-    (
-        r"(?P<count>half|(?:a )?quarter|[0-9]{1,2}(?P<minutes> ?(?:minutes?|mins?))?) (?P<side>past|after|to|before|till?|of)"
-        rf" (?P<hour>[0-9]{{1,2}}|noon|midday|midnight){_OCLOCK}{_HALF}",
-        _relative,
-    ),
+    (rf"(?P<hour>[0-9]{{1,2}})[:.h](?P<minute>[0-9]{{2}}){_SECONDS}{_HALF}", _digits),
+    (rf"{_COUNT} (?P<side>past|after|to|before|till?|of) (?P<hour>[0-9]{{1,2}}|{_NOON}){_OCLOCK}{_HALF}", _relative),
     (rf"half (?P<hour>[0-9]{{1,2}}){_HALF}", _half_hour),
     (rf"(?P<hour>[0-9]{{1,2}}) (?P<minute>[0-9]{{2}}){_HALF}", _spaced),
     (r"(?P<hour>[0-9]{1,2})(?P<minute>[0-9]{2}) ?(?P<half>am|pm)(?P<part>)", _military),
     (r"(?P<hour>[0-9]{2})(?P<minute>[0-9]{2}) ?(?:h|hrs|hours)(?P<half>)(?P<part>)", _military),
-    (r"(?:12 )?(?:noon|midday|mid day|midnight)|lunch ?time|lunch", _named),
+    (r"(?<=\bat )(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<half>)(?P<part>)", _military),
+    (rf"(?:12(?::00)? )?(?:{_NOON})|lunch ?time|lunch", _named),
     (r"(?P<hour>1[3-9]|2[0-3])h", _continental),
+    # "for 3" may be people, "the 3" is a day
     (rf"(?P<at>(?<=\bat ))?(?<!for )(?<!the )(?P<hour>[0-9]{{1,2}})(?P<oclock> ?oclock)?{_HALF}", _bare),
 )

@@ -97,20 +97,18 @@ def shifted(at: date, length: Length) -> date:
     return date(year, month + 1, min(at.day, last)) + timedelta(days=length.days)
 
 
-_WEEKDAY = (
-    r"mon(?:day)?s?|tue(?:s|sday)?s?|wed(?:s|nesday)?s?|thu(?:r|rs|rsday)?s?|fri(?:day)?s?|sat(?:urday)?s?|sun(?:day)?s?"
+WEEKDAY = (
+    r"mon(?:day)?s?|tue(?:s|sday)?s?|wed(?:s|nesday)?s?|thu(?:r|rs|rsday)?s?"
+    r"|fri(?:day)?s?|sat(?:urday)?s?|sun(?:day)?s?"
 )
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MONTH = (
+MONTH = (
     r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _YEAR = r"(?P<year>(?:19|20|21)[0-9]{2}|20 [2-9][0-9])"
 _TH = r"(?:st|nd|rd|th)"
-_UNIT = r"(?:days?|weeks?|wks?|fortnights?|months?|years?|yrs?)"
-_AMOUNT = r"(?:[0-9]{1,4}|an?|(?:a )?couple(?: of)?)"
-_NAMED = rf"(?:month|week|year|{_MONTH})"
 
 
 def weekday_number(word: str) -> int:
@@ -124,6 +122,9 @@ def month_number(word: str) -> int:
 
 def _relative(days: int) -> Day:
     return Day(lambda base: (base + timedelta(days=days),))
+
+
+TODAY = _relative(0)
 
 
 def _exact(year: int, month: int, day: int) -> Day | None:
@@ -161,6 +162,10 @@ def _monday(base: date, weeks: int) -> date:
     return base + timedelta(days=7 * weeks - base.weekday())
 
 
+def _is_weekday(at: date) -> bool:
+    return at.weekday() < 5
+
+
 def _week(weeks: int, alone: bool = True) -> Day:
     return Day(lambda base: (_monday(base, weeks),), WEEK, alone=alone)
 
@@ -182,17 +187,18 @@ def _day_of_month(match: re.Match[str]) -> Day | None:
     day = int(match["day"])
     if not 1 <= day <= 31:
         return None
-    if match.groupdict().get("which") != "next":
+    if not match.groupdict().get("which"):
         return _monthly(day)
     return Day(lambda base: (at for at in (_month_start(base, 1) + timedelta(days=day - 1),) if at.day == day))
 
 
 def _slashed(match: re.Match[str]) -> Day | None:
     first, second = int(match["first"]), int(match["second"])
-    readings = {(month, day) for month, day in ((first, second), (second, first)) if 1 <= month <= 12 and 1 <= day <= 31}
-    if len(readings) != 1:
+    if first <= 12 and second <= 12 and first != second:
         return None
-    month, day = readings.pop()
+    month, day = (first, second) if first <= 12 else (second, first)
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
     return _exact(_full_year(match["year"]), month, day) if match["year"] else _yearly(month, day)
 
 
@@ -232,7 +238,7 @@ def _weekday_week(match: re.Match[str]) -> Day:
 
 def _edge(match: re.Match[str]) -> Day:
     """ "the end of the month", "the start of next week", "end of march"."""
-    end, later, unit = match["edge"] in ("end", "last day"), 1 if match["which"] == "next" else 0, match["unit"]
+    end, later, unit = match["edge"] in ("end", "last day"), 1 if match["which"] else 0, match["unit"]
     day = timedelta(days=1)
     if unit == "week":
         return Day(lambda base: (_monday(base, later) + timedelta(days=4 if end else 0),))
@@ -262,12 +268,12 @@ def _nth_weekday(match: re.Match[str]) -> Day:
         return fitting[nth - 1] if nth <= len(fitting) else None
 
     if unit == "month":
-        months = 1 if match["which"] == "next" else 0
+        months = 1 if match["which"] else 0
         return Day(lambda base: filter(None, (in_month(_month_start(base, months)),)))
     month = month_number(unit)
 
     def find(base: date) -> Iterator[date]:
-        for year in range(base.year, base.year + 9):
+        for year in range(base.year, min(base.year + 9, MAXYEAR + 1)):
             at = in_month(date(year, month, 1))
             if at and at >= base:
                 yield at
@@ -276,19 +282,50 @@ def _nth_weekday(match: re.Match[str]) -> Day:
 
 
 def _weekday(match: re.Match[str]) -> Weekday:
-    later = {match["before"], match.groupdict().get("after")} & {"next", "the next", "following", "the following"}
-    return Weekday(weekday_number(match["weekday"]), bool(later))
+    words = f"{match['before']} {match['after']}"
+    return Weekday(weekday_number(match["weekday"]), "next" in words or "following" in words)
 
 
 Reader = Callable[[re.Match[str]], Day | Weekday | None]
 
-# The reader of a full match gives None where the numbers are no day. The longer wording stands first.
+_DD = r"(?P<day>[0-9]{1,2})"
+_AGE = r"(?P<length>(?:[0-9]{1,4} |an? |(?:a )?couple (?:of )?)?(?:days?|weeks?|wks?|fortnights?|months?|years?|yrs?))"
+_NAMED = rf"(?:the |this )?(?P<which>next )?(?P<unit>week|month|year|{MONTH})"
+
+# The reader of a match gives None where the numbers are no day. Of two that match, the longer wording stands first.
 DAYS: tuple[tuple[str, Reader], ...] = (
-    (r"(?:the )?day after tomorrow|overmorrow", lambda m: _relative(2)),
-    (r"(?:today|tomorrow) week|a week (?:from |on )?(?P<day>today|tomorrow)", lambda m: _relative(7 if "today" in m[0] else 8)),
-    (rf"(?:a )?week (?:on )?(?P<day>{_WEEKDAY})|on (?P<d2>{_WEEKDAY}) week", lambda m: None),
-    (rf"(?P<day>{_WEEKDAY}) week", _weekday_week),
-    (r"today", lambda m: _relative(0)),
+    (r"(?:the )?day after tomorrow", lambda m: _relative(2)),
+    (rf"(?P<day>today|tomorrow|{WEEKDAY}) week", _weekday_week),
+    (rf"(?:in )?{_AGE} (?:from|after|on) (?:(?:next|this|coming) )?(?P<anchor>now|today|tomorrow|{WEEKDAY})", _counted),
+    (rf"in {_AGE}(?: time)?", _counted),
+    (rf"{_AGE} ago", _counted),
+    (r"today", lambda m: TODAY),
     (r"tomorrow", lambda m: _relative(1)),
     (r"yesterday", lambda m: _relative(-1)),
+    (r"(?:the )?week after next", lambda m: _week(2)),
+    (r"(?:the )?(?:next|following) week", lambda m: _week(1)),
+    (r"this week", lambda m: _week(0, alone=False)),
+    (r"(?:the )?next weekend", lambda m: _weekend(next_week=True)),
+    (r"(?:(?:this|the) )?(?:coming )?weekend", lambda m: _weekend(next_week=False)),
+    (r"(?:the )?next month", lambda m: Day(lambda base: (_month_start(base, 1),))),
+    (r"(?:the )?next year", lambda m: Day(lambda base: (date(base.year + 1, 1, 1),))),
+    (rf"(?:the )?(?P<edge>end|last day|start|beginning|1th day) of {_NAMED}", _edge),
+    (rf"(?:the )?(?P<nth>[1-5]{_TH}|last) (?P<weekday>{WEEKDAY}) (?:of|in) {_NAMED}", _nth_weekday),
+    (rf"(?P<year>[0-9]{{4}})([-/.])(?P<month>[0-9]{{1,2}})\2{_DD}", _iso),
+    (r"(?P<first>[0-9]{1,2})/(?P<second>[0-9]{1,2})(?:/(?P<year>[0-9]{4}|[0-9]{2}))?", _slashed),
+    (rf"{_DD}\.(?P<month>[0-9]{{1,2}})\.(?P<year>[0-9]{{4}}|[0-9]{{2}})", _dotted),
+    (rf"(?P<month>{MONTH}) (?:the )?{_DD}{_TH}? {_YEAR}", _month_day),
+    (rf"(?P<month>{MONTH}) (?:the )?{_DD}{_TH}?", _month_day),
+    (rf"(?:the )?{_DD}{_TH}?(?: of)? (?P<month>{MONTH}) {_YEAR}", _month_day),
+    (rf"(?:the )?{_DD}{_TH}?(?: of)? (?P<month>{MONTH})", _month_day),
+    (rf"(?:the )?{_DD}{_TH} of (?:the |this )?(?P<which>next )?month", _day_of_month),
+    (rf"(?:the )?{_DD}{_TH}", _day_of_month),
+    (rf"the {_DD}", _day_of_month),
+    (r"(?:every|each) day|daily", lambda m: ANY_DAY),
+    (r"(?:(?:every|each) )?(?:week|work)days?", lambda m: Day(lambda base: filter(_is_weekday, _all_days(base)), OPEN)),
+    (
+        rf"(?:(?P<before>(?:the )?(?:this coming|next|following|coming|this)|every|each|the) )?(?P<weekday>{WEEKDAY})"
+        r"(?: (?P<after>next|following|coming)(?! week| month| year))?",
+        _weekday,
+    ),
 )

@@ -133,6 +133,7 @@ class Cursor:
     steps: list[Step] = field(default_factory=list)
     _pieces: list[Scalar] = field(default_factory=list)
     _values: list[Value] = field(default_factory=list)
+    _used: list[tuple[int, int]] = field(default_factory=list)
     _start: int = -1
     _tool: Tool | None = None
 
@@ -182,6 +183,8 @@ class Cursor:
         if slot.spans:
             fits = _WORD_FITS.get(slot.argument.type.item.name)
             mask[self.layout.words_at :] = [fits(word.text) for word in self.words] if fits else True
+            for start, end in self._used:  # an argument takes a word once
+                mask[self.layout.words_at + start : self.layout.words_at + end + 1] = False
         if self.kind == MORE and len(self._pieces) >= MAX_STEPS:
             mask[:] = False
             mask[STOP] = True
@@ -214,6 +217,7 @@ class Cursor:
 
     def _span(self, end: int) -> Step | None:
         text = self.request[self.words[self._start].start : self.words[end].end]
+        self._used.append((self._start, end))
         return self._piece(_clean(text))
 
     def _piece(self, piece: Scalar) -> Step | None:
@@ -239,6 +243,7 @@ class Cursor:
     def _advance(self) -> Step | None:
         assert self._tool is not None
         self.slot += 1
+        self._used = []
         if len(self._values) < len(self._tool.arguments):
             self.kind = ARGUMENT
             return None
@@ -248,8 +253,9 @@ class Cursor:
         return step
 
 
-# Where a span of these types can start or end: an address has its sign, a number its digits.
+# Where a span of these types can start or end: an address has its sign, a number its digits, a name neither.
 _WORD_FITS = {
+    "person": lambda word: "@" not in word and not any(c.isdigit() for c in word),
     "email": lambda word: "@" in word,
     "phone": lambda word: any(c.isdigit() for c in word) or word in "+(",
 }

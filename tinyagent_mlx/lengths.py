@@ -24,16 +24,14 @@ _UNITS = (  # pattern, the part of a Length, how many of it
 _UNIT = "|".join(pattern for pattern, _, _ in _UNITS)
 _HALVES = " and a half| and a quarter| and 3 quarters"
 _AMOUNT = (
-    r"[0-9]{1,6}(?:\.[0-9]{1,3})?|half (?:of )?an?|half|3 quarters of an?|3 quarters?|(?:a )?quarter of an?|(?:a )?quarter"
-    r"|(?:a )?couple(?: of)?|an?"
+    r"[0-9]{1,6}(?:\.[0-9]{1,3})?|half (?:of )?an?|half|3 quarters of an?|3 quarters?"
+    r"|(?:a )?quarter of an?|(?:a )?quarter|(?:a )?couple(?: of)?|an?"
 )
 _ITEM = (
     rf"(?:(?:^| | and )(?P<amount>{_AMOUNT})(?P<more>{_HALVES})? ?|^)(?P<unit>{_UNIT})(?P<after>{_HALVES})?(?![a-z])"
     r"|(?: and)? ?(?P<minutes>[0-5]?[0-9])(?: ?(?:minutes?|mins?|m))?$"
 )
-_EDGES = (
-    r"^(?:(?:for|lasting|about|around|approximately|roughly|another) )+|(?: (?:long|later|afterwards))+$"
-)
+_EDGES = r"^(?:(?:for|lasting|about|around|approximately|roughly|another) )+|(?: (?:long|later|afterwards))+$"
 
 
 @dataclass(frozen=True)

@@ -12,28 +12,24 @@ from functools import cache
 
 LONGEST = 120
 
-UNITS = {name: number for number, name in enumerate("one two three four five six seven eight nine".split(), 1)}
-TEENS = {
-    name: number
-    for number, name in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), 10
-    )
-}
-TENS = {name: 10 * n for n, name in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-SMALL = {"zero": 0, **UNITS, **TEENS, **TENS, "fourty": 40}
-SCALES = {"hundred": 100, "thousand": 1000}
-_UNIT_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth".split()
-_UNIT_TH = {name: number for number, name in enumerate(_UNIT_ORDINALS, 1)}
-ORDINALS = {
-    **_UNIT_TH,
-    **{name: 10 + number for number, name in enumerate("tenth eleventh twelfth thirteenth fourteenth fifteenth".split())},
-    **{name: 16 + number for number, name in enumerate("sixteenth seventeenth eighteenth nineteenth".split())},
-    "twentieth": 20,
-    "thirtieth": 30,
-}
+
+def _numbered(words: str, first: int, step: int = 1) -> dict[str, int]:
+    return {word: first + step * index for index, word in enumerate(words.split())}
+
+
+_UNITS = _numbered("one two three four five six seven eight nine", 1)
+_TENS = _numbered("twenty thirty forty fifty sixty seventy eighty ninety", 20, 10)
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_SMALL = {"zero": 0, **_UNITS, **_numbered(_TEENS, 10), **_TENS}
+_SCALES = ("hundred", "thousand")
+_UNITS_TH = _numbered("first second third fourth fifth sixth seventh eighth ninth", 1)
+_TEENS_TH = "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth"
+_ORDINALS = {**_UNITS_TH, **_numbered(_TEENS_TH, 10), "twentieth": 20, "thirtieth": 30}
 
 _FRACTIONS = {"½": "5", "¼": "25", "¾": "75"}
-_CHARACTERS = str.maketrans({"’": "'", "‘": "'", "–": "-", "—": "-", "−": "-", "‑": "-"})
+_CHARACTERS = str.maketrans(
+    dict.fromkeys("\u2018\u2019", "'") | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+)
 
 # In order: each pattern sees what the ones before it left.
 _REWRITES = (
@@ -44,7 +40,9 @@ _REWRITES = (
     (r"'s?(?![a-z])|[\"`“”()\[\],;!?]|:(?= |$)", " "),
     (r"'", ""),
     (r"(?<=[a-z])\.|\.(?= |$)", " "),
-    (r" *- *", "-"),
+    (r" +", " "),
+    (r"(?:^| )-(?=[0-9])", " minus "),  # no time, and "friday - 3pm" is one
+    (r" ?- ?", "-"),
     (r"(?<=[a-z])-|-(?=[a-z])|-$", " "),
     (r"(?<=[0-9]) ?ish\b", ""),
     (r"@", " at "),
@@ -85,49 +83,42 @@ def _digits(words: list[str]) -> list[str]:
     at = 0
     while at < len(words):
         number, used = _number(words, at)
-        if not used:
-            ordinal = ORDINALS.get(words[at])
-            out.append(words[at] if ordinal is None else f"{ordinal}th")
-            at += 1
-            continue
-        at += used
-        # TENS is checked on the word itself: 20 that came from "twenty" may be followed by "first", a digit 20 not
-        if number % 10 == 0 and words[at - 1] in TENS and at < len(words) and words[at] in _UNIT_TH:
-            out.append(f"{number + _UNIT_TH[words[at]]}th")
-            at += 1
-        elif words[at - used] in ("oh", "o"):
-            out.append(f"0{number}")
+        last, following = words[at + used - 1], words[at + used] if at + used < len(words) else ""
+        if used and last in _TENS and following in _UNITS_TH:
+            out.append(f"{number + _UNITS_TH[following]}th")
+            used += 1
+        elif used:
+            out.append(f"{number:02}" if words[at] in ("oh", "o") else str(number))
         else:
-            out.append(str(number))
+            ordinal = _ORDINALS.get(words[at])
+            out.append(words[at] if ordinal is None else f"{ordinal}th")
+            used = 1
+        at += used
     return out
 
 
 def _number(words: list[str], at: int) -> tuple[int, int]:
     """The number that starts at a word, and how many words it takes; 0 words where none starts."""
-    if words[at] in ("oh", "o") and at and at + 1 < len(words) and words[at + 1] in UNITS:
-        return UNITS[words[at + 1]], 2
-    if words[at] in ("a", "an") and at + 1 < len(words) and words[at + 1] in SCALES:
-        value, used = 1, 1
-    else:
-        value, used = _below_hundred(words, at)
-    total, scaled = 0, False
-    while used and at + used < len(words) and words[at + used] in SCALES:
-        total, scaled = total + value * SCALES[words[at + used]], True
-        used += 1
-        step = 1 if at + used + 1 < len(words) and words[at + used] == "and" else 0
-        value, more = _below_hundred(words, at + used + step)
-        used += more + step if more else 0
-    digits_only = used == 1 and not scaled and words[at].isdigit()
-    return (0, 0) if digits_only else (total + value, used)
+    following = words[at + 1] if at + 1 < len(words) else ""
+    if words[at] in ("oh", "o") and at and following in _UNITS:  # "nine oh five"
+        return _UNITS[following], 2
+    value, used = (1, 1) if words[at] in ("a", "an") and following in _SCALES else _below_hundred(words, at)
+    total, end = 0, at + used
+    while used and end < len(words) and words[end] in _SCALES:
+        total = (total + value) * 1000 if words[end] == "thousand" else total + value * 100
+        end += 1
+        joint = end < len(words) and words[end] == "and"
+        value, more = _below_hundred(words, end + joint)
+        end += more + joint if more else 0
+    return total + value, end - at
 
 
 def _below_hundred(words: list[str], at: int) -> tuple[int, int]:
     if at >= len(words):
         return 0, 0
-    word = words[at]
-    if word in TENS and at + 1 < len(words) and words[at + 1] in UNITS:
-        return TENS[word] + UNITS[words[at + 1]], 2
-    if word in SMALL:
-        return SMALL[word], 1
-    followed = at + 1 < len(words) and words[at + 1] in SCALES
-    return (int(word), 1) if followed and re.fullmatch("[0-9]{1,3}", word) else (0, 0)
+    word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
+    if word in _TENS and following in _UNITS:
+        return _TENS[word] + _UNITS[following], 2
+    if word in _SMALL:
+        return _SMALL[word], 1
+    return (int(word), 1) if following in _SCALES and re.fullmatch("[0-9]{1,3}", word) else (0, 0)

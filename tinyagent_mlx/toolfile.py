@@ -123,8 +123,8 @@ class _Reader:
     def _choices(self, path: tuple, owner: str, entry: Mapping, kind: Any) -> dict[str | int, str]:
         choices = entry.get("choices", {})
         path = (*path, "choices")
-        if isinstance(choices, list):
-            choices = {choice: str(choice) for choice in choices if isinstance(choice, (str, int))} or choices
+        if isinstance(choices, list) and all(isinstance(choice, (str, int)) for choice in choices):
+            choices = {choice: str(choice) for choice in choices}
         if not isinstance(choices, Mapping):
             self._fail(path, owner, f"key 'choices': is {_show(choices)}, expected constants with their meanings")
         for choice, meaning in choices.items():

@@ -47,32 +47,48 @@ def read(file: Path) -> Document:
         try:
             node = loader.get_single_node()
             lines: dict[_Path, int] = {}
-            _mark(node, (), lines, file)
+            _mark(node, (), lines, file, loader)
             return Document(file, loader.construct_document(node) if node else None, lines)
         finally:
             loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        raise ConfigError(f"{file}:{line}: is not YAML: character {error.character:#x} is not allowed") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else str(file)
         raise ConfigError(f"{where}: is not YAML: {getattr(error, 'problem', None) or error}") from error
-    except (ValueError, RecursionError) as error:
+    except (*_UNREADABLE, RecursionError) as error:
         raise ConfigError(f"{file}: is not YAML: {error}") from error
 
 
-def _mark(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], file: Path) -> None:
+# What PyYAML lets out of a scalar that is not what it looks like: "2026-13-45", "!!bool maybe", 5,000 digits.
+_UNREADABLE = (ValueError, LookupError, AttributeError)
+
+
+def _mark(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], file: Path, loader: yaml.SafeLoader) -> None:
     if node is None:
         return
     if path not in lines:
         lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            loader.construct_object(node)
+        except _UNREADABLE as error:
+            kind = node.tag.rpartition(":")[2]
+            where = f"{file}:{node.start_mark.line + 1}"
+            raise ConfigError(f"{where}: is not YAML: {node.value[:60]!r} is no {kind} (put text in quotes)") from error
+    elif isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _mark(child, (*path, index), lines, file)
+            _mark(child, (*path, index), lines, file, loader)
     elif isinstance(node, yaml.MappingNode):
         for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{file}:{key.start_mark.line + 1}: is not YAML: a key is a list or a mapping")
             key_path = (*path, key.value)
             if key_path in lines:
                 raise ConfigError(
                     f"{file}:{key.start_mark.line + 1}: key {key.value!r} stands twice, first on line {lines[key_path]}"
                 )
             lines[key_path] = key.start_mark.line + 1
-            _mark(child, key_path, lines, file)
+            _mark(child, key_path, lines, file, loader)

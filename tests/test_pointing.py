@@ -1,0 +1,57 @@
+"""The planner keeps its promise with any weights: here random ones, so that nothing but the decoding can keep it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from tests.models import small_engine
+from tinyagent_mlx.check import check_plan
+from tinyagent_mlx.plan import Plan, Step, parse_plan, print_plan
+from tinyagent_mlx.planner import PlanEnd
+from tinyagent_mlx.pointing import PointerPlanner, PointerRetriever
+
+NOW = datetime(2026, 11, 23, 9)
+REQUESTS = [
+    "",
+    " ",
+    "text 555-0199 that the package arrived",
+    "email Sid the Q3 deck and put a sync on Friday at 3",
+    "what is $1 and ${2} worth? \"quoted\" 'single' \\ back",
+    "line one\nline two\ttab\x00nul",
+    "😀 emoji 👩‍👩‍👧 família naïve ñ",
+    "word " * 20_000,
+    "‮rtl override‬ and ​ zero width",
+    bytes(range(256)).decode("latin-1") * 2,
+]
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def engine(request, tmp_path_factory):
+    return small_engine(tmp_path_factory.mktemp("planner"), seed=request.param)
+
+
+@pytest.mark.parametrize("text", REQUESTS, ids=[repr(text[:20]) for text in REQUESTS])
+def test_any_weights_make_plans_that_check(engine, shipped_tools, text):
+    *steps, end = PointerPlanner(engine).plan(text, shipped_tools, shipped_tools.names, NOW)
+    plan = Plan(tuple(step for step in steps if isinstance(step, Step)))
+    check_plan(plan, shipped_tools)
+    assert parse_plan(print_plan(plan)) == plan
+    assert isinstance(end, PlanEnd)
+    assert 0 <= end.confidence <= 1
+
+
+@pytest.mark.parametrize("text", REQUESTS, ids=[repr(text[:20]) for text in REQUESTS])
+def test_retrieval_is_never_empty_and_in_order(engine, shipped_tools, text):
+    names = PointerRetriever(engine, threshold=1.1).retrieve(text, shipped_tools)
+    assert len(names) == 1
+    every = PointerRetriever(engine, threshold=0.0).retrieve(text, shipped_tools)
+    assert every == shipped_tools.names
+
+
+def test_steps_come_out_before_the_end(engine, shipped_tools):
+    stream = PointerPlanner(engine).plan(REQUESTS[3], shipped_tools, shipped_tools.names, NOW)
+    kinds = [type(item) for item in stream]
+    assert kinds[-1] is PlanEnd
+    assert kinds.count(PlanEnd) == 1

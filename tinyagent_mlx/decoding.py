@@ -1,0 +1,244 @@
+"""Text under a grammar from a language model: the only module that knows both MLX and llguidance.
+
+A `Session` reads a prompt and writes lines, each under its own grammar, greedily. Tokens that the grammar forces cost
+no pass of the network: they wait and are read together with the next token that was a choice. A `Decoder` keeps the
+network's memory of the last prompt, and the next one reads only from where it differs. It knows nothing of tools and
+plans.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tinyagent_mlx import device  # before MLX
+
+# isort: split
+import jinja2
+import mlx.core as mx
+import mlx.nn as nn
+import mlx_lm
+import numpy as np
+from llguidance import LLMatcher, LLTokenizer
+from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
+from mlx.utils import tree_map
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.utils import dequantize_model, get_total_parameters
+
+from tinyagent_mlx.errors import PlannerError
+
+_CHUNK = 256  # tokens of a prompt read in one pass
+_SHARE_OF_MEMORY = 0.5  # that weights taken out of quantization may fill
+
+
+@dataclass
+class _Memory:
+    """A prompt cache and the tokens it has read."""
+
+    cache: list[Any]
+    tokens: list[int]
+
+
+class Decoder:
+    """A model with its tokenizer, as `mlx_lm.load` gives them. `reuse` keeps the memory of a prompt for the next.
+
+    Arrays that are kept are evaluated: sessions may run in one thread after another.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Any, reuse: bool = True):
+        self.model, self.tokenizer, self.reuse = model, tokenizer, reuse
+        self._grammar_tokens = _grammar_tokenizer(tokenizer)
+        self._special = _special_texts(tokenizer)
+        self._kept: _Memory | None = None
+        self.matcher = lru_cache(64)(self._matcher)
+
+    def begin(self, prompt: str, written: str = "") -> Session:
+        """Open a session on a prompt; `written` is text that stands after it already."""
+        return Session(self, self.encode(prompt, written))
+
+    def encode(self, prompt: str, written: str = "") -> list[int]:
+        """Tokens of a prompt, in the tokenizer's chat template where it has one.
+
+        What looks like a special token is taken apart: it came in with a request.
+        """
+        for special in self._special:
+            prompt = prompt.replace(special, f"{special[0]} {special[1:]}")
+        if not self.tokenizer.has_chat_template:
+            return list(self.tokenizer.encode(prompt + written))
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
+        except jinja2.TemplateError as error:
+            raise PlannerError(f"the tokenizer's chat template fails: {error}") from error
+        return list(self.tokenizer.encode(text + written, add_special_tokens=False))
+
+    def _matcher(self, grammar: str) -> LLMatcher:
+        """A fresh matcher; to be copied, not used."""
+        matcher = LLMatcher(self._grammar_tokens, LLMatcher.grammar_from_lark(grammar))
+        if matcher.is_error():
+            raise PlannerError(f"the grammar does not compile: {matcher.get_error().splitlines()[0]}")
+        return matcher
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What tokens of a line spell."""
+        return self._grammar_tokens.decode_bytes(list(tokens)).decode("utf-8", "replace")
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens of the tokenizer; the model may have fewer or more."""
+        return self._grammar_tokens.vocab_size
+
+    def remember(self, prompt: list[int]) -> tuple[_Memory, int]:
+        """The memory for a prompt, and how many of its tokens are read already: all but the last at most."""
+        kept, self._kept = self._kept, None  # a second session at the same time gets a memory of its own
+        if kept is not None:
+            common = _common(kept.tokens, prompt[:-1])
+            surplus = len(kept.tokens) - common
+            if not surplus or can_trim_prompt_cache(kept.cache):
+                trim_prompt_cache(kept.cache, surplus)
+                return _Memory(kept.cache, prompt[:common]), common
+        return _Memory(make_prompt_cache(self.model), []), 0
+
+    def keep(self, memory: _Memory) -> None:
+        if self.reuse:
+            self._kept = memory
+
+
+class Session:
+    """One prompt and the lines after it. `close` hands the memory back."""
+
+    def __init__(self, decoder: Decoder, prompt: list[int]):
+        self._decoder = decoder
+        self._memory, reused = decoder.remember(prompt)
+        self._pending = prompt[reused:]
+        self._bits = allocate_token_bitmask(1, decoder.vocabulary)
+        self.prompt_tokens, self.generated_tokens, self.forward_passes = len(prompt), 0, 0
+
+    def write(self, grammar: str, most: int) -> tuple[str, float] | None:
+        """Write one line: its text, and the mean probability of its choices (1.0 where the grammar left none).
+
+        None when it would take more than `most` tokens. Raises `PlannerError`.
+        """
+        matcher = self._decoder.matcher(grammar).deep_copy()
+        tokens = self._forced(matcher)
+        chances: list[float] = []
+        while not matcher.is_stopped():
+            if len(tokens) >= most:
+                return None
+            legal = self._legal(matcher)
+            if legal.sum() == 1:
+                token = int(legal.argmax())
+            else:
+                token, chance = self._choose(legal)
+                chances.append(chance)
+            tokens += self._take(matcher, [token]) + self._forced(matcher)
+        if matcher.is_error():
+            raise PlannerError(f"the grammar stopped: {matcher.get_error().splitlines()[0]}")
+        return self._decoder.text(tokens), sum(chances) / len(chances) if chances else 1.0
+
+    def _forced(self, matcher: LLMatcher) -> list[int]:
+        return self._take(matcher, matcher.compute_ff_tokens())
+
+    def _take(self, matcher: LLMatcher, tokens: list[int]) -> list[int]:
+        if tokens and not matcher.consume_tokens(tokens):
+            raise PlannerError(f"the model gives no token that may stand here: {matcher.get_error().splitlines()[0]}")
+        self._pending += tokens
+        self.generated_tokens += len(tokens)
+        return tokens
+
+    def _legal(self, matcher: LLMatcher) -> np.ndarray:
+        """Which tokens may come next: bool [vocabulary of the tokenizer]."""
+        fill_next_token_bitmask(matcher, self._bits)
+        bits = np.unpackbits(self._bits.view(np.uint8)[0], bitorder="little")
+        return bits[: self._decoder.vocabulary].astype(bool)
+
+    def _choose(self, legal: np.ndarray) -> tuple[int, float]:
+        """The most likely legal token, and its probability among the legal ones."""
+        logits = self._read()
+        mask = np.zeros(logits.shape[0], bool)
+        size = min(len(mask), len(legal))
+        mask[:size] = legal[:size]
+        scores = mx.where(mx.array(mask), logits, -mx.inf)
+        best = mx.argmax(scores)
+        chance = mx.exp(scores[best] - mx.logsumexp(scores))
+        mx.eval(best, chance, [layer.state for layer in self._memory.cache])
+        token, probability = best.tolist(), chance.tolist()
+        if not probability > 0:
+            raise PlannerError("the model's logits are no numbers")
+        return token, probability
+
+    def _read(self) -> mx.array:
+        """Feed what is pending; logits of what follows it, float32 [vocabulary of the model]."""
+        cache = self._memory.cache
+        while len(self._pending) > _CHUNK:
+            self._decoder.model(mx.array(self._pending[:_CHUNK])[None], cache=cache)
+            mx.eval([layer.state for layer in cache])
+            self._advance(_CHUNK)
+        logits = self._decoder.model(mx.array(self._pending)[None], cache=cache)
+        self._advance(len(self._pending))
+        return logits[0, -1].astype(mx.float32)
+
+    def _advance(self, count: int) -> None:
+        self.forward_passes += 1
+        self._memory.tokens += self._pending[:count]
+        del self._pending[:count]
+
+    def close(self) -> None:
+        self._decoder.keep(self._memory)
+
+
+def _common(before: Sequence[int], now: Sequence[int]) -> int:
+    """How many tokens two sequences share at their beginning."""
+    size = min(len(before), len(now))
+    return next((index for index in range(size) if before[index] != now[index]), size)
+
+
+def _grammar_tokenizer(tokenizer: Any) -> LLTokenizer:
+    """The tokenizer as the grammar's engine reads it. Raises `PlannerError` on one without a fast backend."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    ends = sorted(tokenizer.eos_token_ids)
+    if backend is None or not ends:
+        what = "no fast tokenizer (tokenizer.json)" if backend is None else "no end-of-text token"
+        raise PlannerError(f"the model has {what}, which decoding under a grammar needs")
+    copied = type(backend).from_str(backend.to_str())
+    copied.no_padding()
+    copied.no_truncation()
+    return LLTokenizer(copied.to_str(), eos_token=ends)
+
+
+def _special_texts(tokenizer: Any) -> list[str]:
+    tokens = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    return sorted(
+        {token.content for token in tokens if token.special and len(token.content) > 1}, key=len, reverse=True
+    )
+
+
+def load_decoder(folder: Path) -> Decoder:
+    """Load a model folder of mlx-lm. Raises `PlannerError` when it is none."""
+    if not (folder / "config.json").is_file():
+        raise PlannerError(f"{folder} is no model folder: it has no config.json")
+    try:
+        model, tokenizer = mlx_lm.load(str(folder))[:2]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PlannerError(f"{folder} is no model that mlx-lm can load: {reason}") from error
+    if not device.on_gpu():
+        model = _for_cpu(model)
+    return Decoder(model, tokenizer)
+
+
+def _for_cpu(model: Any) -> Any:
+    """Weights as float32, where memory allows: products of quantized or half-precision numbers are slow on a CPU."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 4 * get_total_parameters(model) > _SHARE_OF_MEMORY * memory:
+        return model
+    model = dequantize_model(model)
+    half = (mx.float16, mx.bfloat16)
+    model.update(tree_map(lambda x: x.astype(mx.float32) if x.dtype in half else x, model.parameters()))
+    mx.eval(model.parameters())
+    return model

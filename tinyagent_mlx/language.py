@@ -1,0 +1,142 @@
+"""The planner over any mlx-lm model: a prompt, then one plan line at a time, each under a grammar of valid lines.
+
+Its promise holds for random weights: every step checks, and the plan ends. How text comes out of a model under a
+grammar is `decoding.py`'s; this module knows nothing of MLX.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from tinyagent_mlx.check import check_step
+from tinyagent_mlx.grammar import MORE, line_grammar
+from tinyagent_mlx.plan import PlanParser, Step
+from tinyagent_mlx.planner import PlanEnd
+from tinyagent_mlx.prompt import PLAIN, Profile, planner_prompt
+from tinyagent_mlx.toolbox import Toolbox
+
+MAX_STEPS = 24
+MAX_TOKENS = 1024
+
+
+class Writer(Protocol):
+    """Writes line after line behind one prompt; see `decoding.Session`."""
+
+    prompt_tokens: int
+    generated_tokens: int
+    forward_passes: int
+
+    def write(self, grammar: str, most: int) -> tuple[str, float] | None: ...
+
+    def close(self) -> None: ...
+
+
+class Decoder(Protocol):
+    """A model that writes under a grammar; see `decoding.Decoder`."""
+
+    def begin(self, prompt: str, written: str = "") -> Writer: ...
+
+
+def load(folder: Path, profile: Profile = PLAIN) -> LanguagePlanner:
+    """Load any mlx-lm model folder; nothing is fetched. Raises `PlannerError` when it is none."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from tinyagent_mlx.decoding import load_decoder
+
+    return LanguagePlanner(load_decoder(folder), profile)
+
+
+class LanguagePlanner:
+    """Plans greedily with the retrieved tools, or with all of them once the model has asked for more.
+
+    The confidence of a plan is that of its least sure line, the closing one included: the mean probability, among the
+    legal tokens, of the tokens that were a choice. It is 0 when the plan was cut off at `max_steps` or `max_tokens`; a
+    step that was not finished by then is dropped.
+    """
+
+    name = "language"
+
+    def __init__(
+        self, decoder: Decoder, profile: Profile = PLAIN, max_steps: int = MAX_STEPS, max_tokens: int = MAX_TOKENS
+    ):
+        self.decoder, self.profile = decoder, profile
+        self.max_steps, self.max_tokens = max_steps, max_tokens
+
+    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
+        """Yield each step as soon as its line is written. Raises `PlannerError` when the model is broken."""
+        run = _Run(self, _tidy(text), tools, retrieved, now)
+        try:
+            while step := run.next_step():
+                yield step
+        finally:
+            run.close()
+        yield run.end()
+
+
+class _Run:
+    """One request being planned."""
+
+    def __init__(
+        self, planner: LanguagePlanner, request: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime
+    ):
+        self.planner, self.request, self.tools, self.now = planner, request, tools, now
+        self.at_hand = tools.subset(retrieved) if set(retrieved) & set(tools.names) else tools
+        self.parser = PlanParser()
+        self.written = ""
+        self.returns: list[str] = []
+        self.confidence = 1.0
+        self.writers: list[Writer] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        """Read the prompt for the tools at hand, and what is written already."""
+        prompt = planner_prompt(self.at_hand, self.request, self.now, self._more, self.planner.profile)
+        self.writers.append(self.planner.decoder.begin(prompt, self.written))
+
+    @property
+    def _more(self) -> bool:
+        """Whether there are tools to ask for."""
+        return len(self.at_hand) < len(self.tools)
+
+    def next_step(self) -> Step | None:
+        """Write one more line; None when the plan is at its end."""
+        line = self._line()
+        if line == f"{len(self.returns) + 1}. {MORE}\n":
+            self.close()
+            self.at_hand = self.tools
+            self._begin()
+            line = self._line()
+        step = next(self.parser.feed(line), None)
+        if step is not None:
+            check_step(step, self.tools, dict(enumerate(self.returns, 1)))
+            self.returns.append(self.tools[step.tool].returns)
+            self.written += line
+        return step
+
+    def _line(self) -> str:
+        """The next line, "" when the plan is cut off."""
+        grammar = line_grammar(self.at_hand, self.request, self.returns, self._more)
+        left = self.planner.max_tokens - sum(writer.generated_tokens for writer in self.writers)
+        written = self.writers[-1].write(grammar, left) if len(self.returns) < self.planner.max_steps else None
+        text, probability = written or ("", 0.0)
+        self.confidence = min(self.confidence, probability)
+        return text
+
+    def close(self) -> None:
+        self.writers[-1].close()
+
+    def end(self) -> PlanEnd:
+        return PlanEnd(
+            sum(writer.prompt_tokens for writer in self.writers),
+            sum(writer.generated_tokens for writer in self.writers),
+            sum(writer.forward_passes for writer in self.writers),
+            self.confidence,
+        )
+
+
+def _tidy(text: str) -> str:
+    """A request on one line, and such as UTF-8 can write."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())

@@ -1,0 +1,321 @@
+"""The linter for AppleScripts: what lets a value become code, what hangs, what no Mac would compile.
+
+It reads structure and safety, and can't know whether a script compiles: `osacompile` on a Mac is the gate for that. It
+knows nothing of tools.yaml.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tinyagent_mlx.applescript import Block, Statement, Token, Unreadable, closes, depths, opened_by, read
+
+ERROR, WARNING = "error", "warning"
+
+_RULES = {
+    "run-argv": (ERROR, "start the script with `on run argv` and take every value from argv"),
+    "run-script": (ERROR, "write the code in the script; for a library say `use script`"),
+    "shell": (ERROR, "build the command from literal text and `quoted form of` parts, where it is run"),
+    "shell-quotes": (ERROR, "let `quoted form of` do the quoting: close the quote before it"),
+    "shell-command": (ERROR, "name the program in literal text; a value may only be an argument of it"),
+    "interpreter": (ERROR, "do the work in this script: a value given to an interpreter is run as code"),
+    "javascript": (ERROR, "run a constant text of JavaScript only"),
+    "application": (ERROR, "name the application in literal text"),
+    "syntax": (ERROR, "write it as AppleScript does"),
+    "blocks": (ERROR, "give every tell, if, repeat, try, with and handler its own end"),
+    "date": (WARNING, "build the date from numbers: set day to 1, then year, month, day, time"),
+    "delay": (WARNING, "wait for a condition, and say in a comment why one must wait"),
+    "ui": (WARNING, "use the application's own commands: keys go to whatever window is in front"),
+    "timeout": (WARNING, "put the tell block inside `with timeout of 25 seconds`"),
+    "whose": (WARNING, "read the property of every element at once and compare in the script"),
+    "location": (WARNING, "start the URL with a literal scheme"),
+    "comparison": (WARNING, "to assign a value, say `set … to …`"),
+}
+
+_CODE_CLASSES = ("nsapplescript", "osascript", "nstask", "nsuserunixtask", "nsuserscripttask", "nsuserapplescripttask",
+                 "initwithsource", "jscontext", "evaluatejavascript", "evaluatescript")  # fmt: skip
+_FOREIGN_WORDS = ("elseif", "elif", "endif", "endtell", "endrepeat", "endtry", "while", "for", "function")
+_CLASSES = ("item", "list", "text", "date", "record", "string", "number", "integer", "real", "boolean", "character",
+            "word", "paragraph", "file", "alias", "script")  # fmt: skip
+_FOREIGN_MARKS = ("==", "!=", "&&", "||", "+=", "-=", ";", "//", "“", "”", "‘", "’")
+_OSASCRIPT = re.compile(r"\bosascript\b.*\s-e\b", re.DOTALL)
+_SHELLS = r"(?:(?:ba|z|k|da|c|tc)?sh|python[\d.]*|perl|ruby|node|php|osascript)"
+_RUNNERS = rf"(?:{_SHELLS}|awk|sed|eval|exec|source|\.|env|sudo|nohup|command|xargs)"
+_INTERPRETERS = (  # a command in which VALUE stands for each value
+    re.compile(r"(?:^|[\s;|&(])eval(?=\s)"),
+    re.compile(rf"(?:^|[\s;|&(/]){_SHELLS}\s+(?:-\S+\s+)*-\w*[ceEpr](?=\s)"),  # sh -c, python3 -c, perl -e, php -r
+    re.compile(rf"(?:^|[\s;|&(/]){_RUNNERS}\s+(?:-\S+\s+)*VALUE"),  # the value is the program
+    re.compile(rf"\|\s*(?:\S*/)?{_SHELLS}\s*(?=$|[-;|&])"),  # the value is piped into it
+    re.compile(r"<<-?\s*['\"\\]?\w+"),  # in a here-document quotes protect nothing
+)
+_AFTER_DATE = ("of", "to", "is", "as", "in", "and", "or", "then", "contains", "comes", "from", "by", "thru", "with", "string",
+               "received", "sent", "added", "created", "modified")  # fmt: skip
+_BEFORE_DATE = ("to", "return", "is", "than", "equals", "and", "or", "not", "of",
+                "(", "{", ",", "=", "<", ">", "≥", "≤", "&", "-", "+", ":")  # fmt: skip
+_NOT_NAMES = ("process", "processes", "file", "files", "support", "bundle", "responses", "'")  # application process, …
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`line` counts from 1; `severity` is error or warning; `rule` is a key of the linter's table."""
+
+    line: int
+    severity: str
+    rule: str
+    message: str
+    remedy: str
+
+
+def lint(text: str) -> list[Finding]:
+    """Say what is wrong or risky in a script, by line. A script without an error may be run with any values."""
+    try:
+        statements = read(text)
+    except Unreadable as error:
+        return [_finding(error.line, "syntax", str(error))]
+    scripted_ui = any(token.value == "System Events" for s in statements for token in s.tokens if token.kind == "text")
+    findings = [finding for statement in statements for finding in _in_statement(statement, scripted_ui)]
+    findings += _Blocks().check(statements)
+    if not any(s.words[:2] == ["on", "run"] and len(s.words) > 2 for s in statements):
+        findings.append(_finding(1, "run-argv", "the script takes no values"))
+    return sorted(findings, key=lambda finding: (finding.line, finding.rule))
+
+
+def _finding(line: int, rule: str, message: str) -> Finding:
+    severity, remedy = _RULES[rule]
+    return Finding(line, severity, rule, message, remedy)
+
+
+def _in_statement(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
+    yield from _code_from_values(statement)
+    yield from _applications(statement)
+    yield from _shape(statement)
+    yield from _risks(statement, scripted_ui)
+
+
+def _pairs(words: list[str]) -> Iterator[tuple[int, str, str]]:
+    for index, word in enumerate(words):
+        yield index, word, words[index + 1] if index + 1 < len(words) else ""
+
+
+def _code_from_values(statement: Statement) -> Iterator[Finding]:
+    tokens, words = statement.tokens, statement.words
+    for index, word, following in _pairs(words):
+        line = tokens[index].line
+        if tokens[index].kind == "text":
+            if _OSASCRIPT.search(tokens[index].value):
+                yield _finding(line, "interpreter", "`osascript -e` makes code of text")
+        elif word in ("run", "load") and following == "script":
+            yield _finding(line, "run-script", f"`{word} script` runs code from outside the script")
+        elif word == "do" and words[index + 1 : index + 3] == ["shell", "script"]:
+            yield from _command(tokens[index + 3 :], line, "do shell script")
+        elif word == "do" and following == "script":
+            yield from _command(tokens[index + 2 :], line, "do script")
+        elif word == "javascript" and (words[index - 1] == "do" or "execute" in words[:index]):
+            if not _is_literal(_expression(tokens[index + 1 :])):
+                yield _finding(line, "javascript", "a value becomes JavaScript")
+        elif word in _CODE_CLASSES:
+            yield _finding(line, "run-script", f"{word!r} runs code that the script makes")
+
+
+# Shell commands: literal text and quoted values, each value an argument of a program that literal text names.
+
+
+def _command(tokens: tuple[Token, ...], line: int, verb: str) -> Iterator[Finding]:
+    so_far, values = "", 0
+    for piece in _pieces(_expression(tokens)):
+        words = [token.source for token in piece]
+        if _is_literal(piece):
+            so_far += piece[0].value
+        elif words == ["space"]:
+            so_far += " "
+        elif words[:3] == ["quoted", "form", "of"] or words[-4:] == ["'", "s", "quoted", "form"]:
+            values += 1
+            if _inside_quotes(so_far):
+                yield _finding(line, "shell-quotes", f"`{verb}` puts {' '.join(words)} inside a quote of its own")
+            elif not so_far.strip() or so_far.rstrip()[-1] in ";|&(`":
+                yield _finding(line, "shell-command", f"`{verb}` lets {' '.join(words)} name the program")
+            so_far += "VALUE"
+        else:
+            yield _finding(line, "shell", f"`{verb}` runs {' '.join(words) or 'nothing'}, which is no literal text")
+            return
+    for pattern in _INTERPRETERS if values else ():
+        if found := pattern.search(so_far):
+            yield _finding(line, "interpreter", f"`{verb}` gives a value to {found[0].strip(' ;|&(/')!r}")
+            return
+
+
+def _expression(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The tokens up to where the command's parameters, or the brackets around it, end."""
+    depth = depths(tokens)
+    for index, token in enumerate(tokens):
+        names = token.kind == "word" and [t.value for t in tokens[index : index + 2]] == ["user", "name"]
+        ends = token.kind == "word" and token.value in ("with", "without", "then", "in", "given")
+        if depth[index + 1] < 0 or (depth[index] == 0 and (ends or names)):
+            return tokens[:index]
+    return tokens
+
+
+def _pieces(tokens: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
+    """Split at `&`, looking into brackets that hold a whole piece."""
+    depth, start = depths(tokens), 0
+    for index in range(len(tokens) + 1):
+        if index == len(tokens) or (tokens[index].value == "&" and tokens[index].kind == "mark" and depth[index] == 0):
+            piece = tokens[start:index]
+            if len(piece) > 2 and piece[0].value == "(" and min(depths(piece)[1:-1]) > 0:
+                yield from _pieces(piece[1:-1])
+            else:
+                yield piece
+            start = index + 1
+
+
+def _is_literal(piece: tuple[Token, ...]) -> bool:
+    kept = piece[:1] if [token.value for token in piece[1:]] in (["as", "text"], ["as", "string"]) else piece
+    return len(kept) == 1 and kept[0].kind == "text"
+
+
+def _inside_quotes(command: str) -> bool:
+    quote, escaped = "", False
+    for character in command:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif not quote and character in "'\"":
+            quote = character
+        elif character == quote:
+            quote = ""
+    return bool(quote) or escaped
+
+
+def _applications(statement: Statement) -> Iterator[Finding]:
+    tokens, words = statement.tokens, statement.words
+    for index, word, following in _pairs(words):
+        if word != "application" or tokens[index].kind != "word" or index == 0:
+            continue
+        target = index + 2 if following == "id" else index + 1
+        addressed = words[index - 1] in ("tell", "of", "from", "to") and following not in _NOT_NAMES
+        if addressed and target < len(tokens) and tokens[target].kind != "text":
+            named = " ".join(token.source for token in tokens[target:])
+            yield _finding(tokens[index].line, "application", f"the application is {named}, a value")
+
+
+def _shape(statement: Statement) -> Iterator[Finding]:
+    tokens, words = statement.tokens, statement.words
+    for token in tokens:
+        if token.kind == "mark" and token.value in _FOREIGN_MARKS:
+            yield _finding(token.line, "syntax", f"{token.value!r} is no AppleScript")
+    if words[0] in _FOREIGN_WORDS:
+        yield _finding(statement.line, "syntax", f"{words[0]!r} is no AppleScript")
+    if words[0] == "set" and "to" not in words[2:]:
+        yield _finding(statement.line, "syntax", "`set` without `to`")
+    if words[:2] == ["repeat", "with"] and not {"in", "from"} & set(words[3:]):
+        yield _finding(statement.line, "syntax", "`repeat with` without `in` or `from`")
+    variable = words[2:3] if words[:2] == ["repeat", "with"] else words[1:2] if words[2:3] == ["to"] else []
+    if words[0] in ("set", "repeat") and variable and variable[0] in _CLASSES:
+        yield _finding(statement.line, "syntax", f"{variable[0]!r} is a class of AppleScript's and can be no variable")
+    open_brackets = depths(tokens)
+    if min(open_brackets) < 0 or open_brackets[-1]:
+        yield _finding(statement.line, "syntax", "brackets do not match; a line that goes on must end with ¬")
+    if tokens[0].kind == "word" and words[1:2] == ["="]:
+        yield _finding(statement.line, "comparison", f"`{words[0]} = …` compares and does not assign")
+
+
+def _risks(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
+    tokens, words = statement.tokens, statement.words
+    if words[0] == "delay":
+        yield _finding(statement.line, "delay", "`delay` waits for nothing in particular")
+    if words[:2] == ["open", "location"] and next((t.kind for t in tokens[2:] if t.value != "("), "") != "text":
+        yield _finding(statement.line, "location", "`open location` opens whatever scheme a value names")
+    for index, word, following in _pairs(words):
+        line = tokens[index].line
+        if word == "whose":
+            yield _finding(line, "whose", "`whose` is slow on a large store")
+        elif word == "keystroke" or (word == "key" and following == "code") or (word == "click" and scripted_ui):
+            yield _finding(line, "ui", f"`{word}` acts on the screen")
+        elif word == "date" and tokens[index].kind == "word" and _parses_a_date(tokens, words, index):
+            yield _finding(line, "date", "a date is read from text, which depends on the Mac's language")
+
+
+def _parses_a_date(tokens: tuple[Token, ...], words: list[str], index: int) -> bool:
+    if index and words[index - 1] == "as":
+        return True
+    if index + 1 == len(tokens):
+        return False
+    if index and words[index - 1] not in _BEFORE_DATE:
+        return tokens[index + 1].kind == "text"
+    following = tokens[index + 1]
+    return following.kind in ("text", "name") or following.value == "(" or (
+        following.kind == "word" and following.value not in _AFTER_DATE
+    )  # fmt: skip
+
+
+class _Blocks:
+    """Match what opens with what ends, and find tells of an application that no timeout guards."""
+
+    def __init__(self) -> None:
+        self.open: list[Block] = []
+        self.findings: list[Finding] = []
+
+    def check(self, statements: list[Statement]) -> list[Finding]:
+        for statement in statements:
+            self._take(statement)
+        for block in self.open:
+            self._say(block.line, "blocks", f"`{block.kind}` is never closed")
+        return self.findings
+
+    def _say(self, line: int, rule: str, message: str) -> None:
+        self.findings.append(_finding(line, rule, message))
+
+    def _take(self, statement: Statement) -> None:
+        words = statement.words
+        if words[0] == "end":
+            self._end(statement)
+        elif words[0] == "else" and not self._inside("if"):
+            self._say(statement.line, "blocks", "`else` outside an if")
+        elif words[:2] == ["on", "error"] and not self._inside("try"):
+            self._say(statement.line, "blocks", "`on error` outside a try")
+        elif words[:2] == ["exit", "repeat"] and not any(block.kind == "repeat" for block in self.open):
+            self._say(statement.line, "blocks", "`exit repeat` outside a repeat")
+        block = opened_by(statement)
+        if block:
+            self._push(block)
+        elif words[:2] == ["tell", "application"] and not self._timed():
+            self._say(statement.line, "timeout", "an application is called without `with timeout`")
+
+    def _inside(self, kind: str) -> bool:
+        return bool(self.open) and self.open[-1].kind == kind
+
+    def _timed(self) -> bool:
+        return any(block.kind == "timeout" for block in self.open)
+
+    def _push(self, block: Block) -> None:
+        if block.handler and self.open and self.open[-1].kind != "script":
+            unclosed = self.open[-1]
+            self._say(unclosed.line, "blocks", f"`{unclosed.kind}` is not closed before the handler {block.kind!r}")
+            self.open.clear()
+        if block.kind == "timeout":
+            for around in self.open:
+                around.timed = True
+        block.timed = self._timed()
+        self.open.append(block)
+
+    def _end(self, statement: Statement) -> None:
+        words = statement.words
+        if not self.open:
+            self._say(statement.line, "blocks", f"`{' '.join(words)}` ends nothing")
+            return
+        block = self.open[-1]
+        if not closes(block, words):
+            due = f"`end {block.kind}` of line {block.line} is due"
+            self._say(statement.line, "blocks", f"`{' '.join(words)}` where {due}")
+            depth = next((n for n in range(len(self.open) - 1, -1, -1) if closes(self.open[n], words)), len(self.open))
+            del self.open[depth + 1 :]
+        if closes(self.open[-1], words):
+            block = self.open.pop()
+            if block.calls_app and not block.timed:
+                self._say(block.line, "timeout", "an application is called without `with timeout`")
+
+
+__all__ = ["ERROR", "WARNING", "Finding", "lint"]
