@@ -1,6 +1,8 @@
-"""What many tests share: the shipped tools, read once."""
+"""What many tests share: the shipped tools, read once, and a language model with random weights."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -12,3 +14,11 @@ from tinyagent_mlx.toolfile import load_toolbox
 @pytest.fixture(scope="session")
 def shipped_tools() -> Toolbox:
     return load_toolbox(shipped("tools.yaml"))
+
+
+@pytest.fixture(scope="session")
+def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of mlx-lm, tiny and random."""
+    from tests.models import make_llama
+
+    return make_llama(tmp_path_factory.mktemp("llama"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -36,8 +37,8 @@ CODE_FROM_VALUES = {
     "a bare value in brackets": ("shell", 'set x to (do shell script ("ls " & quoted form of a & (" " & b)))'),
     "a value after a comment": ("shell", 'do shell script "ls " & (* quoted form of *) a'),
     "a bare value on the next line": ("shell", 'do shell script "ls " & ¬\n b'),
-    "a hand-made quotation": ("shell", "do shell script \"echo '\" & a & \"'\""),
-    "quoted inside single quotes": ("shell-quotes", "do shell script \"echo '\" & quoted form of a & \"'\""),
+    "a hand-made quotation": ("shell", 'do shell script "echo \'" & a & "\'"'),
+    "quoted inside single quotes": ("shell-quotes", 'do shell script "echo \'" & quoted form of a & "\'"'),
     "quoted inside double quotes": ("shell-quotes", 'do shell script "echo \\"" & quoted form of a & "\\""'),
     "single quotes after a backslash": ("shell-quotes", "do shell script \"echo 'a\\\\' 'b\" & quoted form of a"),
     "a value names the program": ("shell-command", "do shell script quoted form of a"),
@@ -98,7 +99,10 @@ RISKS = {
     "delay": ("delay", "delay 2"),
     "keystroke": ("ui", 'tell application "System Events" to keystroke "v" using command down'),
     "key code": ("ui", "key code 36"),
-    "click": ("ui", 'with timeout of 5 seconds\ntell application "System Events"\nclick menu item 1\nend tell\nend timeout'),
+    "click": (
+        "ui",
+        'with timeout of 5 seconds\ntell application "System Events"\nclick menu item 1\nend tell\nend timeout',
+    ),
     "no timeout": ("timeout", 'tell application "Mail"\nactivate\nend tell'),
     "no timeout in a line": ("timeout", 'tell application "Mail" to activate'),
     "no timeout in two tells": ("timeout", 'tell application "Mail" to tell viewer 1\nactivate\nend tell'),
@@ -171,13 +175,37 @@ def test_findings_name_their_line(line_end):
 
 
 def test_each_finding_says_what_to_do():
-    assert all(finding.message and finding.remedy for _, body in CODE_FROM_VALUES.values() for finding in lint(run(body)))
+    assert all(
+        finding.message and finding.remedy for _, body in CODE_FROM_VALUES.values() for finding in lint(run(body))
+    )
 
 
 @pytest.mark.parametrize("line", ["tell x", "if x then", "repeat", "try", "with timeout of 5 seconds", "on other()"])
 def test_a_shipped_script_with_one_more_opener_is_refused(line):
     text = (ROOT / "applescripts" / "create_reminder.applescript").read_text()
     assert "blocks" in rules(text.replace("\twith timeout", f"\t{line}\n\twith timeout", 1))
+
+
+@pytest.mark.parametrize("script", SHIPPED, ids=lambda script: script.stem)
+def test_a_shipped_script_without_one_of_its_ends_is_refused(script):
+    lines = script.read_text().split("\n")
+    ends = [number for number, line in enumerate(lines) if line.strip().startswith("end")]
+    assert ends
+    for number in ends:
+        assert "blocks" in rules("\n".join(lines[:number] + lines[number + 1 :])), lines[number]
+
+
+@pytest.mark.parametrize("script", SHIPPED, ids=lambda script: script.stem)
+def test_the_linter_reads_any_text(script):
+    generator, text = random.Random(7), script.read_text()
+    for _ in range(40):
+        start = generator.randrange(len(text))
+        damaged = (
+            text[:start]
+            + generator.choice(['"', "(*", "(", "}", "end", "tell", "¬\n", "&", ""])
+            + text[start + generator.randrange(30) :]
+        )
+        assert all(finding.line >= 1 for finding in lint(damaged))
 
 
 @pytest.mark.parametrize("script", SHIPPED, ids=lambda script: script.stem)
@@ -191,7 +219,7 @@ def test_shipped_scripts_have_no_error(script):
 def test_shipped_scripts_hold_to_their_own_rules(script):
     text = script.read_text(encoding="utf-8")
     assert text.startswith("--")
-    assert "iCloud\"" not in text  # no account by name
+    assert 'iCloud"' not in text  # no account by name
     assert "Can't" not in re.sub(r"--.*", "", text)  # no matching of English error texts
     assert set(re.findall(r"[^\x00-\x7f]", text)) <= {"¬"}
     assert {int(number) for number in re.findall(r"number (2\d{4})\b", text)} <= set(TROUBLES)
@@ -217,7 +245,9 @@ def test_shipped_scripts_read_their_arguments_as_the_tool_declares_them(tool):
 @pytest.mark.parametrize("tool", [tool for tool in TOOLBOX if tool.inverse], ids=lambda tool: tool.name)
 def test_tools_with_an_inverse_print_a_handle(tool):
     text = tool.script.read_text(encoding="utf-8")
-    returned = re.findall(r"^\treturn (.*)$", text.partition("on run argv\n")[2].partition("\nend run")[0], re.MULTILINE)
+    returned = re.findall(
+        r"^\treturn (.*)$", text.partition("on run argv\n")[2].partition("\nend run")[0], re.MULTILINE
+    )
     assert len(returned) == 1
     assert re.match(r"(theHandle|handleOf\(.*\)) & linefeed & ", returned[0])
 

@@ -18,7 +18,6 @@ from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab.fill import Filler
 from tinyagent_mlx.plan import Plan, parse_plan
 from tinyagent_mlx.toolbox import Toolbox
-from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.when import Moment, count, duration, parse_iso, resolve, resolve_plan
 
 NOW = datetime(2026, 11, 25, 10, 0)
@@ -36,13 +35,13 @@ def iso(words: str, now: datetime = NOW, start: str | None = None) -> str:
     return resolve(words, now, parse_iso(start) if start else None).iso()
 
 
-@pytest.mark.parametrize("words, meaning", table((ROOT / "tests/cases/when.txt").read_text(encoding="utf-8")))
+@pytest.mark.parametrize(("words", "meaning"), table((ROOT / "tests/cases/when.txt").read_text(encoding="utf-8")))
 def test_words_mean_a_moment(words: str, meaning: str) -> None:
     assert iso(words) == meaning
 
 
 @pytest.mark.parametrize(
-    "now, words, meaning",
+    ("now", "words", "meaning"),
     [
         ("2026-11-28 11:00:00", "this weekend", "2026-11-28"),
         ("2026-11-28 16:00:00", "the weekend at 3pm", "2026-11-29 15:00:00"),
@@ -131,7 +130,7 @@ FRIDAY_3PM, FRIDAY_9PM, FRIDAY = "2026-11-27 15:00:00", "2026-11-27 21:00:00", "
 
 
 @pytest.mark.parametrize(
-    "start, words, meaning",
+    ("start", "words", "meaning"),
     [
         (FRIDAY_3PM, "4pm", "2026-11-27 16:00:00"),
         (FRIDAY_3PM, "4", "2026-11-27 16:00:00"),
@@ -172,7 +171,7 @@ def test_ends_follow_their_start(start: str, words: str, meaning: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "start, words",
+    ("start", "words"),
     [
         (FRIDAY_3PM, "today at 4pm"),
         (FRIDAY_3PM, "0 minutes"),
@@ -191,7 +190,7 @@ SPRING, AUTUMN = datetime(2027, 3, 13, 22, 0, tzinfo=NEW_YORK), datetime(2026, 1
 
 
 @pytest.mark.parametrize(
-    "now, words, meaning",
+    ("now", "words", "meaning"),
     [
         (SPRING, "in five hours", "2027-03-14T04:00:00-04:00"),
         (AUTUMN, "in five hours", "2026-11-01T02:00:00-05:00"),
@@ -279,13 +278,13 @@ COUNTS = """
 """
 
 
-@pytest.mark.parametrize("words, number", table(COUNTS))
+@pytest.mark.parametrize(("words", "number"), table(COUNTS))
 def test_counts(words: str, number: str) -> None:
     assert str(count(words)) == number
 
 
 @pytest.mark.parametrize(
-    "words, length",
+    ("words", "length"),
     [
         ("for 30 minutes", timedelta(minutes=30)),
         ("two days", timedelta(days=2)),
@@ -302,7 +301,7 @@ def test_durations(words: str, length: timedelta | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, moment",
+    ("text", "moment"),
     [
         ("2026-11-27 15:00:00", Moment(datetime(2026, 11, 27, 15))),
         (" 2026-11-27T15:30 ", Moment(datetime(2026, 11, 27, 15, 30))),
@@ -326,17 +325,12 @@ def test_a_moment_writes_what_parse_iso_reads() -> None:
     assert [parse_iso(moment.iso()) for moment in (timed, whole)] == [timed, whole]
 
 
-@pytest.fixture(scope="module")
-def toolbox() -> Toolbox:
-    return load_toolbox(ROOT / "tools.yaml")
-
-
 def event(start: str, end: str) -> Plan:
     return parse_plan(f'1. create_calendar_event("friday lunch", "{start}", "{end}", "", [], "4pm", "")')
 
 
 @pytest.mark.parametrize(
-    "start, end, resolved_start, resolved_end",
+    ("start", "end", "resolved_start", "resolved_end"),
     [
         ("friday at 3pm", "4pm", "2026-11-27 15:00:00", "2026-11-27 16:00:00"),
         ("friday at 3pm", "for an hour", "2026-11-27 15:00:00", "2026-11-27 16:00:00"),
@@ -348,15 +342,15 @@ def event(start: str, end: str) -> Plan:
     ],
 )
 def test_plans_are_resolved_step_by_step(
-    toolbox: Toolbox, start: str, end: str, resolved_start: str, resolved_end: str
+    shipped_tools: Toolbox, start: str, end: str, resolved_start: str, resolved_end: str
 ) -> None:
-    assert resolve_plan(event(start, end), toolbox, NOW) == event(resolved_start, resolved_end)
+    assert resolve_plan(event(start, end), shipped_tools, NOW) == event(resolved_start, resolved_end)
 
 
-def test_a_plan_changes_in_its_datetime_arguments_alone(toolbox: Toolbox) -> None:
+def test_a_plan_changes_in_its_datetime_arguments_alone(shipped_tools: Toolbox) -> None:
     text = '1. get_email_address("May")\n2. get_zoom_meeting_link("noon", "{}", 60, ["$1"])\n3. fly_away("noon")'
     plan, expected = parse_plan(text.format("tomorrow at noon")), parse_plan(text.format("2026-11-26 12:00:00"))
-    assert resolve_plan(plan, toolbox, NOW) == expected
+    assert resolve_plan(plan, shipped_tools, NOW) == expected
 
 
 def drawn(kind: str) -> list[str]:
@@ -380,11 +374,14 @@ def test_lengths_of_the_training_data_count() -> None:
     assert len(unclear) <= 3, unclear
 
 
+VOCABULARY = (
+    "friday mon march may 5 5th the at of in next last week month day hour 9999 99999999 to past half quarter am pm "
+    "ago from now tonight every - / : . 0 -1 31 2027 two thousand an and a"
+)
+
+
 def noise(rng: random.Random) -> str:
-    vocabulary = (
-        "friday mon march may 5 5th the at of in next last week month day hour 9999 99999999 to past half quarter am pm "
-        "ago from now tonight every - / : . 0 -1 31 2027 two thousand an and a"
-    ).split()
+    vocabulary = VOCABULARY.split()
     draw = rng.random()
     if draw < 0.3:
         return bytes(rng.randrange(256) for _ in range(rng.randrange(40))).decode("latin-1")

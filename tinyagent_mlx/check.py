@@ -10,11 +10,11 @@ from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.values import Mixed, Ref, Value, references, scalars
 
 if TYPE_CHECKING:
-    from tinyagent_mlx.toolbox import Argument, Tool
+    from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 
 
-def check_plan(plan: Plan, tools: Mapping[str, Tool]) -> None:
-    """Raise `PlanError` for the first step at fault; `tools` is a Toolbox or any mapping of names to tools."""
+def check_plan(plan: Plan, tools: Toolbox | Mapping[str, Tool]) -> None:
+    """Raise `PlanError` for the first step at fault."""
     returns: dict[int, str] = {}
     for number, step in enumerate(plan.steps, 1):
         if step.id != number:
@@ -23,7 +23,7 @@ def check_plan(plan: Plan, tools: Mapping[str, Tool]) -> None:
         returns[step.id] = tools[step.tool].returns
 
 
-def check_step(step: Step, tools: Mapping[str, Tool], returns: Mapping[int, str]) -> None:
+def check_step(step: Step, tools: Toolbox | Mapping[str, Tool], returns: Mapping[int, str]) -> None:
     """Check one step; `returns` holds the return type of each earlier step."""
     if step.tool not in tools:
         raise PlanError(f"step {step.id}: no tool is called {step.tool!r}")

@@ -109,7 +109,7 @@ def _bare(match: re.Match[str]) -> Clock | None:
 
 
 def _continental(match: re.Match[str]) -> Clock | None:
-    return Clock(int(match["hour"]), half="24")
+    return Clock(int(match["hour"] or match["early"]), half="24")
 
 
 def _half_hour(match: re.Match[str]) -> Clock | None:
@@ -127,8 +127,11 @@ CLOCKS: tuple[tuple[str, Reader], ...] = (
     (r"(?P<hour>[0-9]{1,2})(?P<minute>[0-9]{2}) ?(?P<half>am|pm)(?P<part>)", _military),
     (r"(?P<hour>[0-9]{2})(?P<minute>[0-9]{2}) ?(?:h|hrs|hours)(?P<half>)(?P<part>)", _military),
     (r"(?<=\bat )(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<half>)(?P<part>)", _military),
+    # after a day only: "wed 445", "friday 1430"
+    (r"(?<=[a-z] )(?P<hour>[1-9]|1[0-2])(?P<minute>[0-5][05])(?P<half>)(?P<part>)", _spaced),
+    (r"(?<=[a-z] )(?P<hour>[01][0-9]|2[0-3])(?P<minute>[0-5][05])(?P<half>)(?P<part>)", _military),
     (rf"(?:12(?::00)? )?(?:{_NOON})|lunch ?time|lunch", _named),
-    (r"(?P<hour>1[3-9]|2[0-3])h", _continental),
+    (r"(?P<hour>1[3-9]|2[0-3])h|(?<=\bat )(?P<early>[0-9]|0[0-9]|1[0-2])h", _continental),
     # "for 3" may be people, "the 3" is a day
     (rf"(?P<at>(?<=\bat ))?(?<!for )(?<!the )(?P<hour>[0-9]{{1,2}})(?P<oclock> ?oclock)?{_HALF}", _bare),
 )

@@ -167,10 +167,10 @@ class Session:
         best = mx.argmax(scores)
         chance = mx.exp(scores[best] - mx.logsumexp(scores))
         mx.eval(best, chance, [layer.state for layer in self._memory.cache])
-        token, probability = best.tolist(), chance.tolist()
+        probability = float(np.array(chance))
         if not probability > 0:
             raise PlannerError("the model's logits are no numbers")
-        return token, probability
+        return int(np.array(best)), probability
 
     def _read(self) -> mx.array:
         """Feed what is pending; logits of what follows it, float32 [vocabulary of the model]."""

@@ -33,6 +33,7 @@ from tinyagent_mlx.events import (
 from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.values import map_references
+from tinyagent_mlx.when import parse_iso
 
 Approve = Callable[[Plan], Awaitable[Plan | None]]
 Emit = Callable[[Event], None]
@@ -168,6 +169,10 @@ class _Run:
 
     async def _call(self, step: Step, tool: Tool) -> None:
         arguments = self._arguments(step, tool)
+        unclear = _unclear_moment(tool, arguments)
+        if unclear:
+            self._end(StepFailed(step, f"{unclear!r} is no moment that can be read", "Say the day and the time again.", 0.0))
+            return
         self.emit(StepStarted(step))
         self.calling.add(step.id)
         began = time.monotonic()
@@ -200,3 +205,12 @@ class _Run:
             return ending.result.value
 
         return tool.bind(map_references(value, result) for value in step.arguments)
+
+
+def _unclear_moment(tool: Tool, arguments: dict[str, Any]) -> str:
+    """The words of a datetime that was never resolved, or "": a step must not run as if nothing had been said."""
+    for argument in tool.arguments:
+        words = arguments[argument.name]
+        if argument.type.name == "datetime" and words and parse_iso(words) is None:
+            return str(words)
+    return ""

@@ -53,8 +53,8 @@ class LanguagePlanner:
     """Plans greedily with the retrieved tools, or with all of them once the model has asked for more.
 
     The confidence of a plan is that of its least sure line, the closing one included: the mean probability, among the
-    legal tokens, of the tokens that were a choice. It is 0 when the plan was cut off at `max_steps` or `max_tokens`; a
-    step that was not finished by then is dropped.
+    legal tokens, of the tokens that were a choice. It is 0 when the plan was cut off: at `max_steps`, at `max_tokens`,
+    or before a step that only repeats the one before it; a step that was not finished by then is dropped.
     """
 
     name = "language"
@@ -87,6 +87,7 @@ class _Run:
         self.parser = PlanParser()
         self.written = ""
         self.returns: list[str] = []
+        self.last: Step | None = None
         self.confidence = 1.0
         self.writers: list[Writer] = []
         self._begin()
@@ -110,11 +111,20 @@ class _Run:
             self._begin()
             line = self._line()
         step = next(self.parser.feed(line), None)
-        if step is not None:
-            check_step(step, self.tools, dict(enumerate(self.returns, 1)))
-            self.returns.append(self.tools[step.tool].returns)
-            self.written += line
+        if step is None or self._repeats(step):
+            return None
+        check_step(step, self.tools, dict(enumerate(self.returns, 1)))
+        self.returns.append(self.tools[step.tool].returns)
+        self.written += line
+        self.last = step
         return step
+
+    def _repeats(self, step: Step) -> bool:
+        """Whether the model goes round in circles: the same call twice in a row."""
+        if self.last is None or (step.tool, step.arguments) != (self.last.tool, self.last.arguments):
+            return False
+        self.confidence = 0.0
+        return True
 
     def _line(self) -> str:
         """The next line, "" when the plan is cut off."""

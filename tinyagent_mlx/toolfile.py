@@ -69,7 +69,7 @@ class _Reader:
         owner = name if isinstance(name, str) else f"number {path[-1] + 1}"
         required = ("name", "app", "description", "arguments", "returns", "effect")
         self._keys(path, entry, _TOOL_KEYS, required, owner)
-        self._name(path, owner, entry)
+        name = self._name(path, owner, entry)
         arguments = self._arguments(path, owner, entry["arguments"])
         summary = self._text(path, owner, entry, "summary", "")
         self._placeholders((*path, "summary"), owner, summary, [argument.name for argument in arguments])

@@ -17,6 +17,9 @@ from tinyagent_mlx.errors import ConfigError
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Path = tuple[str | int, ...]
 
+# What PyYAML lets out of a scalar that is not what it looks like: "2026-13-45", "!!bool maybe", 5,000 digits.
+_UNREADABLE = (ValueError, LookupError, AttributeError)
+
 
 @dataclass(frozen=True)
 class Document:
@@ -41,7 +44,8 @@ def read(file: Path) -> Document:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: is not UTF-8 text: byte {error.start} is {error.object[error.start]:#x}") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}:{line}: is not UTF-8 text: byte {error.object[error.start]:#x}") from error
     try:
         loader = _Loader(text)
         try:
@@ -52,7 +56,7 @@ def read(file: Path) -> Document:
         finally:
             loader.dispose()
     except yaml.reader.ReaderError as error:
-        line = text.encode()[: error.position].count(b"\n") + 1
+        line = text.count("\n", 0, text.find(chr(error.character))) + 1
         raise ConfigError(f"{file}:{line}: is not YAML: character {error.character:#x} is not allowed") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -60,10 +64,6 @@ def read(file: Path) -> Document:
         raise ConfigError(f"{where}: is not YAML: {getattr(error, 'problem', None) or error}") from error
     except (*_UNREADABLE, RecursionError) as error:
         raise ConfigError(f"{file}: is not YAML: {error}") from error
-
-
-# What PyYAML lets out of a scalar that is not what it looks like: "2026-13-45", "!!bool maybe", 5,000 digits.
-_UNREADABLE = (ValueError, LookupError, AttributeError)
 
 
 def _mark(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], file: Path, loader: yaml.SafeLoader) -> None:

@@ -1,0 +1,59 @@
+"""A stand-in for a language model that wants to write one given text, token by token."""
+
+from __future__ import annotations
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+import mlx.core as mx
+import mlx.nn as nn
+from llguidance import LLTokenizer
+from tokenizers import Tokenizer
+
+
+class ReadTokens:
+    """A prompt cache that holds the tokens themselves."""
+
+    def __init__(self, trimmable: bool):
+        self.tokens: list[int] = []
+        self.trimmable = trimmable
+
+    @property
+    def state(self) -> list[mx.array]:
+        return []
+
+    def is_trimmable(self) -> bool:
+        return self.trimmable
+
+    def trim(self, count: int) -> int:
+        del self.tokens[len(self.tokens) - count :]
+        return count
+
+
+class Scripted(nn.Module):
+    """Behind a prompt that ends in "Plan:", prefers the tokens that go on with `script`; `passes` lists their sizes.
+
+    Where the plan has left the script, every token is as good as another.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, script: str, trimmable: bool = True):
+        super().__init__()
+        self.script, self.trimmable = script, trimmable
+        self.passes: list[int] = []
+        self.prompts: set[str] = set()
+        self._tokens = LLTokenizer(tokenizer.to_str(), eos_token=1)
+        self._spelled = [self._tokens.decode_str([token]) for token in range(self._tokens.vocab_size)]
+
+    def make_cache(self) -> list[ReadTokens]:
+        return [ReadTokens(self.trimmable)]
+
+    def __call__(self, tokens: mx.array, cache: list[ReadTokens]) -> mx.array:
+        cache[0].tokens += tokens[0].tolist()  # type: ignore[arg-type]
+        self.passes.append(tokens.shape[1])
+        prompt, _, written = self._tokens.decode_str(cache[0].tokens).rpartition("Plan:\n")
+        self.prompts.add(prompt)
+        scores = [0.0] * len(self._spelled)
+        if self.script.startswith(written):
+            rest = self.script[len(written) :]
+            for token, text in enumerate(self._spelled):
+                if text and rest.startswith(text):
+                    scores[token] = 10.0 * len(text)
+        return mx.broadcast_to(mx.array(scores), (1, tokens.shape[1], len(scores)))

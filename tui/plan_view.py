@@ -1,0 +1,146 @@
+"""A request with its plan as it streams: each step hangs under the last of the steps it waits for, with its live state."""
+
+from __future__ import annotations
+
+import time
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import Static
+
+from tinyagent_mlx import events
+from tinyagent_mlx.plan import Step
+from tinyagent_mlx.toolbox import Tool
+from tui import wording
+
+SHOWN_LINES = 8
+
+
+class StepNode(Vertical):
+    """One step: what it is given, how it stands, and the steps that wait for it below."""
+
+    def __init__(self, step: Step, tool: Tool):
+        super().__init__(classes="step")
+        self.step, self.tool = step, tool
+        self.state, self.result = "waiting", ""
+        self.body = StepBody(self)
+        self.children_box = Vertical(classes="children")
+        self.children_box.display = False
+        self._began = 0.0
+        self._clock: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self.body
+        yield self.children_box
+
+    def on_mount(self) -> None:
+        self._redraw(self._waiting_for())
+
+    def _waiting_for(self) -> str:
+        if self.state != "waiting":
+            return ""
+        return "waits for your approval" if self.tool.effect != "read" else "waits for its turn"
+
+    def adopt(self, node: StepNode) -> None:
+        self.children_box.display = True
+        self.children_box.mount(node)
+
+    def replace(self, step: Step) -> None:
+        """Show changed arguments; a result of the old ones no longer counts."""
+        if step == self.step:
+            return
+        self.step, self.result = step, ""
+        self._set("waiting", self._waiting_for())
+
+    def drop(self) -> None:
+        self._set("dropped", "left out by you")
+
+    def start(self) -> None:
+        self._began = time.monotonic()
+        self._set("running", "running…")
+        self._clock = self.set_interval(1, self._tick)
+
+    def _tick(self) -> None:
+        self._redraw(f"running… {time.monotonic() - self._began:.0f} s")
+
+    def end(self, ending: events.Ending) -> None:
+        if self.state == "dropped":
+            return
+        state = type(ending).__name__.removeprefix("Step").lower()
+        seconds = ""
+        if isinstance(ending, events.StepDone):
+            self.result = "\n".join([ending.result.value, *map(str, ending.result.files)])
+            seconds = f"  {ending.seconds:.1f} s"
+        self._set(state, wording.ending_line(ending), seconds)
+
+    def _set(self, state: str, line: str, seconds: str = "") -> None:
+        self.state = state
+        if self._clock and state != "running":
+            self._clock.stop()
+            self._clock = None
+        if self.is_mounted:
+            self._redraw(line, seconds)
+        else:
+            self.call_after_refresh(self._redraw, line, seconds)
+
+    def _redraw(self, line: str, seconds: str = "") -> None:
+        self.body.draw(line, seconds)
+
+
+class StepBody(Static, can_focus=True):
+    """The text of a step; its result can be copied and opened."""
+
+    BINDINGS = [
+        Binding("c", "copy", "Copy result"),
+        Binding("enter,o", "open", "Open"),
+        Binding("p", "preview", "What it runs"),
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+    ]
+
+    class Opened(Message):
+        """`what` is result or preview."""
+
+        def __init__(self, node: StepNode, what: str):
+            self.node, self.what = node, what
+            super().__init__()
+
+    def __init__(self, node: StepNode):
+        super().__init__("", classes="body", markup=False)
+        self.node = node
+
+    def draw(self, line: str, seconds: str) -> None:
+        node = self.node
+        for state in wording.MARKS:
+            self.set_class(state == node.state, f"-{state}")
+        text = Text(f"{wording.MARKS[node.state]} ", style="bold")
+        head = wording.head(node.step, node.tool)
+        name_ends = head.index(node.tool.name) + len(node.tool.name)
+        text.append(head[:name_ends], "bold").append(head[name_ends:], "dim")
+        for name, value in wording.arguments(node.step, node.tool):
+            text.append(f"\n  {name}: ", "dim").append(value)
+        lines = line.splitlines() or [""]
+        shown = "\n  ".join(lines[:SHOWN_LINES])
+        if shown:
+            text.append(f"\n  {shown}", "italic" if node.state in ("waiting", "running") else "")
+        if len(lines) > SHOWN_LINES:
+            text.append(f"\n  … {len(lines) - SHOWN_LINES} more lines: Enter opens them", "dim")
+        text.append(seconds, "dim")
+        self.update(text)
+
+    def action_copy(self) -> None:
+        if not self.node.result:
+            self.notify("This step has no result yet.", severity="warning")
+            return
+        self.app.copy_to_clipboard(self.node.result)
+        self.notify("Result copied.")
+
+    def action_open(self) -> None:
+        self.post_message(self.Opened(self.node, "result"))
+
+    def action_preview(self) -> None:
+        self.post_message(self.Opened(self.node, "preview"))

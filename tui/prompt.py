@@ -1,0 +1,70 @@
+"""The prompt: text that wraps, Enter to ask, up and down through the requests before."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.binding import Binding
+from textual.message import Message
+from textual.widgets import TextArea
+
+from tui.history import History
+
+
+class Prompt(TextArea):
+    BINDINGS = [
+        Binding("enter", "submit", "Ask", priority=True),
+        Binding("ctrl+j,shift+enter", "new_line", "New line", show=False),
+        Binding("tab", "answer", "Answer", show=False, priority=True),
+    ]
+
+    class Submitted(Message):
+        def __init__(self, request: str):
+            self.request = request
+            super().__init__()
+
+    class AnswerWanted(Message):
+        """The user wants to leave the prompt for whatever waits for an answer."""
+
+    def __init__(self, history: History, blink: bool = True):
+        super().__init__(placeholder="What should be done?", id="prompt", highlight_cursor_line=False, compact=True)
+        self.history, self.cursor_blink = history, blink
+
+    def action_submit(self) -> None:
+        request = self.text.strip()
+        self.post_message(self.Submitted(request) if request else self.AnswerWanted())
+
+    def action_answer(self) -> None:
+        self.post_message(self.AnswerWanted())
+
+    def action_new_line(self) -> None:
+        self.insert("\n")
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        if select or self.cursor_location[0] > 0 or self.wrapped_document.location_to_offset(self.cursor_location).y > 0:
+            super().action_cursor_up(select)
+        else:
+            self._recall(self.history.older(self.text))
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        last = self.wrapped_document.height - 1
+        if select or self.wrapped_document.location_to_offset(self.cursor_location).y < last:
+            super().action_cursor_down(select)
+        else:
+            self._recall(self.history.newer())
+
+    def _recall(self, request: str | None) -> None:
+        if request is not None:
+            self.write(request)
+
+    def write(self, text: str) -> None:
+        """Put a text in the place of what stands there, the cursor behind it."""
+        self.text = text
+        self.move_cursor(self.document.end)
+
+    def take(self, typed: str) -> None:
+        """Accept keys that were typed elsewhere and meant for the prompt."""
+        self.focus()
+        self.insert(typed)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A pasted request keeps its lines; it is never submitted by a line end inside it."""

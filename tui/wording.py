@@ -1,0 +1,122 @@
+"""Plans and endings in words: what a step is given, how it stands, what happened and what to do. No widgets here."""
+
+from __future__ import annotations
+
+from tinyagent_mlx import events
+from tinyagent_mlx.cli.show import ICONS, describe
+from tinyagent_mlx.executor import Outcome
+from tinyagent_mlx.plan import Plan, Step, print_value
+from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
+from tinyagent_mlx.values import Value
+from tinyagent_mlx.when import parse_iso
+
+MARKS = {
+    "waiting": "·", "running": "▸", "done": "✓", "failed": "✗", "unknown": "?", "skipped": "–", "refused": "–",
+    "cancelled": "–", "dropped": "–",
+}  # fmt: skip
+EFFECT_WORDS = {"read": "reads", "write": "writes", "send": "sends"}
+
+
+def head(step: Step, tool: Tool) -> str:
+    """A step's first line without its mark."""
+    also = step.depends_on()
+    after = f" · after {', '.join(map(str, also))}" if also else ""
+    return f"{step.id}. {ICONS[tool.effect]} {tool.name}  {tool.app}{after}"
+
+
+def arguments(step: Step, tool: Tool) -> list[tuple[str, str]]:
+    """Each argument that says something: its name and its value in full."""
+    pairs = zip(tool.arguments, step.arguments, strict=True)
+    return [(a.name, readable(value, step.id, a)) for a, value in pairs if value not in ("", (), 0, False) or value != a.default]
+
+
+def readable(value: Value, step: int, argument: Argument) -> str:
+    """A value as people read it: dates as days, constants with their meaning, the rest as the plan writes it."""
+    if argument.type.name == "datetime" and isinstance(value, str):
+        return date_words(value) or print_value(value, step)
+    text = print_value(value, step)
+    if isinstance(value, (str, int)) and argument.choices.get(value):
+        meaning = argument.choices[value]
+        return text if meaning == str(value) else f"{text} ({meaning})"
+    return text
+
+
+def date_words(text: str) -> str:
+    """ "Fri 27 Nov 2026, 15:00" for an ISO moment; "" for anything else."""
+    moment = parse_iso(text)
+    if not moment:
+        return ""
+    return moment.at.strftime("%a %d %b %Y" if moment.all_day else "%a %d %b %Y, %H:%M")
+
+
+def approval_question(plan: Plan, tools: Toolbox) -> str:
+    """What an approval lets happen, counted."""
+    effects = [tools[step.tool].effect for step in plan.steps]
+    writes, sends = effects.count("write"), effects.count("send")
+    parts = []
+    if writes:
+        parts.append(f"{_steps(writes)} {'writes' if writes == 1 else 'write'} on this machine")
+    if sends:
+        parts.append(f"{_steps(sends)} {'sends' if sends == 1 else 'send'} something out")
+    return "Carry out this plan? " + " and ".join(parts) + "."
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
+
+
+def ending_line(ending: events.Ending) -> str:
+    """How a step ended, in one line or, for a result, in as many as it has."""
+    match ending:
+        case events.StepDone(_, result, _):
+            return f"→ {result.value}"
+        case events.StepFailed(_, message):
+            return f"failed: {message}"
+        case events.StepUnknown(_, message):
+            return f"it may or may not have happened: {message}"
+        case events.StepSkipped(_, because):
+            return f"not done: step {because} gave no result"
+        case events.StepRefused():
+            return "not done: not approved"
+        case _:
+            return "not done: stopped before its turn"
+
+
+def account(outcome: Outcome, tools: Toolbox) -> list[tuple[str, str]]:
+    """What happened, what was not done and what to do, as lines with a style: "good", "bad", "dim" or ""."""
+    plan = outcome.plan
+    if plan.refused:
+        if outcome.cancelled:
+            return [("dim", "Stopped while it was planned. Nothing was done.")]
+        return [("", "None of the tools can do that, so nothing was done."), ("dim", "F3 shows the tools; try other words.")]
+    done = len(outcome.results())
+    count = f"{done} of {len(plan.steps)} steps done" if len(plan.steps) > 1 else ("Done" if done else "Not done")
+    lines = [("good" if outcome.ok else "", f"{'Stopped. ' if outcome.cancelled else ''}{count}.")]
+    for ending in outcome.endings.values():
+        lines += _trouble(ending, outcome, tools)
+    return lines
+
+
+def _trouble(ending: events.Ending, outcome: Outcome, tools: Toolbox) -> list[tuple[str, str]]:
+    if not isinstance(ending, (events.StepFailed, events.StepUnknown)):
+        return []
+    step = ending.step
+    what = "failed" if isinstance(ending, events.StepFailed) else "may or may not have happened"
+    lines = [("bad", f"Step {step.id} ({describe(step, tools)}) {what}: {ending.message}")]
+    behind = sorted(k for k in _behind(outcome.plan, step.id) if isinstance(outcome.endings.get(k), events.StepSkipped))
+    if behind:
+        names = ", ".join(f"{k} ({describe(_step(outcome.plan, k), tools)})" for k in behind)
+        lines.append(("", f"Not done because of it: step{'s' if len(behind) > 1 else ''} {names}"))
+    if ending.advice:
+        lines.append(("", f"What to do: {ending.advice}"))
+    return lines
+
+
+def _behind(plan: Plan, number: int) -> set[int]:
+    import networkx as nx
+
+    return set(nx.descendants(plan.graph(), number))
+
+
+def _step(plan: Plan, number: int) -> Step:
+    return next(step for step in plan.steps if step.id == number)
