@@ -12,7 +12,17 @@ from tinyagent_mlx.cli.main import VERBS, main
 from tinyagent_mlx.plan import parse_plan
 
 NOW = "2026-11-23 09:00"
-PLAN_KEYS = {"query", "plan", "steps", "tools", "refused", "prompt_tokens", "generated_tokens", "forward_passes", "seconds"}
+PLAN_KEYS = {
+    "query",
+    "plan",
+    "steps",
+    "tools",
+    "refused",
+    "prompt_tokens",
+    "generated_tokens",
+    "forward_passes",
+    "seconds",
+}
 EVAL_KEYS = {
     "cases", "dag_success", "exact_success", "valid_plans", "tool_recall", "tools_per_query", "prompt_tokens_mean",
     "refusal_precision", "refusal_recall", "seconds_p50", "seconds_p95", "by_tag",
@@ -110,7 +120,12 @@ def test_every_verb_explains_itself(verb, capsys):
 
 def test_eval_prints_the_contract_s_object_and_rows(capsys, tmp_path):
     cases = tmp_path / "cases.jsonl"
-    good = {"id": "a", "query": "text 555-0199 that the package arrived", "plans": ['1. send_sms(["555-0199"], "The package arrived.")'], "tags": ["sms"]}
+    good = {
+        "id": "a",
+        "query": "text 555-0199 that the package arrived",
+        "plans": ['1. send_sms(["555-0199"], "The package arrived.")'],
+        "tags": ["sms"],
+    }
     wrong = {"id": "b", "query": "what's Hadiza's number", "plans": ['1. get_email_address("Hadiza")']}
     cases.write_text(json.dumps(good) + "\n" + json.dumps(wrong) + "\n")
     assert main(["eval", "--cases", str(cases), "--rows", str(tmp_path / "rows.jsonl"), "--json"]) == 0

@@ -21,7 +21,9 @@ def wordings() -> list[corpus.Wording]:
 def test_every_plan_checks_once_its_slots_are_filled(wordings, shipped_tools):
     values = {"email": "sid@acme.io", "phone": "555-0199"}
     for wording in wordings:
-        filled = corpus.fill_plan(wording.plan, {slot: values.get(slot.rstrip("0123456789"), "x y") for slot in wording.slots})
+        filled = corpus.fill_plan(
+            wording.plan, {slot: values.get(slot.rstrip("0123456789"), "x y") for slot in wording.slots}
+        )
         numbers = print_plan(filled).replace(', "x y", [', ", 30, [") if "get_zoom" in print_plan(filled) else None
         if numbers is None:
             check_plan(filled, shipped_tools)
@@ -57,7 +59,7 @@ def test_splitting_does_not_depend_on_order(wordings):
     ("text", "complaint"),
     [
         ("refuse\nloud | hello there\n", "t.txt:2"),
-        ('1. get_phone_number({person})\nterse | number of {place}\n', "t.txt:2"),
+        ("1. get_phone_number({person})\nterse | number of {place}\n", "t.txt:2"),
         ("refuse\nterse hello\n", "t.txt:2"),
     ],
     ids=["register", "slots", "bar"],

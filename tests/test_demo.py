@@ -24,7 +24,11 @@ def test_the_demo_ends_well(demo):
 
 
 def test_the_draft_is_addressed_to_both_and_carries_the_summary(demo):
-    drafts = [file for file in (demo[0] / "mail").rglob("*") if file.is_file() and ".Drafts" in str(file) and file.parent.name in ("cur", "new")]
+    drafts = [
+        file
+        for file in (demo[0] / "mail").rglob("*")
+        if file.is_file() and ".Drafts" in str(file) and file.parent.name in ("cur", "new")
+    ]
     (draft,) = drafts
     message = email.message_from_bytes(draft.read_bytes(), policy=email.policy.default)
     assert len(re.findall(r"[\w.]+@[\w.]+", str(message["To"]))) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
 import mlx.core as mx
 import numpy as np
 import pytest

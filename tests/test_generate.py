@@ -14,7 +14,9 @@ from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary
 from tinyagent_mlx.plan import parse_plan, print_plan
 from tinyagent_mlx.words import split_words
 
-DICTIONARY = open_dictionary("amber basket candle drift ember fjord grain harbour island ##ing 12 to".split())
+DICTIONARY = open_dictionary(
+    ["amber", "basket", "candle", "drift", "ember", "fjord", "grain", "harbour", "island", "##ing", "12", "to"]
+)
 
 
 @pytest.fixture(scope="module")

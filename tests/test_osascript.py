@@ -72,6 +72,11 @@ def fake(tmp_path):
     return Recorder(tmp_path)
 
 
+def path(script: Path | None) -> str:
+    assert script is not None
+    return str(script.resolve())
+
+
 def call(desktop, name, arguments, timeout=30.0):
     return asyncio.run(desktop.call(replace(TOOLBOX[name], timeout=timeout), arguments, NOW))
 
@@ -139,10 +144,10 @@ def test_hostile_strings_reach_the_process_unchanged(fake):
     desktop, strings, expected = fake.does(), iter(hostile()), []
 
     async def run_all():
-        for turn in range(96):
+        for turn in range(80):
             tool = TOOLBOX.tools[turn % len(TOOLBOX)]
             values, arguments = filled(tool, strings)
-            expected.append([str(tool.script.resolve()), *arguments])
+            expected.append([path(tool.script), *arguments])
             await desktop.call(tool, values, NOW)
 
     asyncio.run(run_all())
@@ -156,7 +161,7 @@ def test_hostile_handles_reach_the_inverse_unchanged(fake):
     async def run_all():
         for number, tool in enumerate(tool for tool in TOOLBOX if tool.inverse):
             for handle in LISTED[1 + 3 * number : 4 + 3 * number]:
-                expected.append([str(tool.inverse.resolve()), handle])
+                expected.append([path(tool.inverse), handle])
                 await desktop.undo(tool, handle)
 
     asyncio.run(run_all())
@@ -164,9 +169,9 @@ def test_hostile_handles_reach_the_inverse_unchanged(fake):
 
 
 def test_all_kinds_of_values_have_their_form(fake):
-    event = dict(title="Sync", start_date="2026-11-27 15:00:00", end_date="2026-11-28", location="", calendar="Work",
-                 invitees=("a@example.com", "b@example.com"), notes="-n")  # fmt: skip
-    reminder = dict(name="x", due_date="", notes="", list_name="", priority=9, all_day=True)
+    event = {"title": "Sync", "start_date": "2026-11-27 15:00:00", "end_date": "2026-11-28", "location": "", "calendar": "Work",
+                 "invitees": ("a@example.com", "b@example.com"), "notes": "-n"}  # fmt: skip
+    reminder = {"name": "x", "due_date": "", "notes": "", "list_name": "", "priority": 9, "all_day": True}
     assert command_arguments(TOOLBOX["create_calendar_event"], event) == [
         "Sync", "6", "2026", "11", "27", "15", "0", "0", "3", "2026", "11", "28", "", "2", "a@example.com", "b@example.com", "-n",
         "Work",
@@ -192,6 +197,20 @@ def test_too_long_a_value_is_a_clear_error(fake):
         call(fake.does(), "get_phone_number", {"name": "x" * 6_000_000})
 
 
+@pytest.fixture
+def typed():
+    """Words that wait on this process's standard input."""
+    kept, (read, write) = os.dup(0), os.pipe()
+    os.write(write, b"typed")
+    os.close(write)
+    os.dup2(read, 0)
+    os.close(read)
+    yield
+    os.dup2(kept, 0)
+    os.close(kept)
+
+
+@pytest.mark.usefixtures("typed")
 def test_the_script_runs_apart_from_the_terminal(fake):
     call(fake.does(), "send_sms", SMS)
     (recorded,) = fake.calls()
@@ -391,13 +410,17 @@ def test_a_cancelled_step_leaves_no_process(fake):
 
 def test_a_preview_shows_the_script_and_every_argument_whole():
     tool, long = TOOLBOX["compose_new_email"], "x" * 50_000
-    arguments = dict(
-        recipients=("a@example.com", "b@example.com"), cc=(), subject='a "b"\n\u202ec', context=long, attachments=()
-    )
+    arguments = {
+        "recipients": ("a@example.com", "b@example.com"),
+        "cc": (),
+        "subject": 'a "b"\n\u202ec',
+        "context": long,
+        "attachments": (),
+    }
     lines = OsascriptDesktop().preview(tool, arguments).split("\n")
-    assert lines[0] == f"osascript {tool.script.resolve()}"
+    assert lines[0] == f"osascript {path(tool.script)}"
     assert lines[1:8] == [
         '    recipients[0] = "2"', '    recipients[1] = "a@example.com"', '    recipients[2] = "b@example.com"', '    cc = "0"',
         '    subject = "a \\"b\\"\\n\\u202ec"', f'    context = "{long}"', '    attachments = "0"',
     ]  # fmt: skip
-    assert "\n".join(lines[9:]) == tool.script.read_text()
+    assert "\n".join(lines[9:]) == Path(path(tool.script)).read_text()

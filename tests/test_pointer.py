@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -33,7 +34,9 @@ def forced_scores(engine, compiled, chosen: list[Row]) -> np.ndarray:
     targets = collate([trace(row, oracle) for row in chosen], compiled.layout, batch.first.shape[1])
     states = model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
     memory = model.remember(states, mx.array(batch.valid), mx.array(batch.first), mx.array(batch.word_valid))
-    steps = model.step_vectors(compiled.schema, memory.words, mx.array(targets.step_tools), mx.array(targets.step_starts))
+    steps = model.step_vectors(
+        compiled.schema, memory.words, mx.array(targets.step_tools), mx.array(targets.step_starts)
+    )
     fixed, words = model.tables(compiled.schema, memory)
     table = mx.concatenate([fixed, steps, words], axis=1)
     previous = mx.take_along_axis(table, mx.array(targets.previous)[..., None], axis=1)
@@ -44,7 +47,7 @@ def forced_scores(engine, compiled, chosen: list[Row]) -> np.ndarray:
     )  # fmt: skip
     mask = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
     hidden, _ = model.decode(x, memory, mask=mask)
-    keys = model.keys(compiled.schema, memory)
+    keys = model.candidate_keys(compiled.schema, memory)
     return np.array(mx.where(mx.array(targets.legal), model.scores(hidden, mx.array(targets.kind), keys, steps), -1e9))
 
 

@@ -95,7 +95,7 @@ BROKEN = {
     "placeholder without a name": ("{who}", "{}", "", FIND, ["'summary'", "{}"]),
     "placeholder not closed": ("{who}", "{who", "", FIND, ["'summary'", "Look up {who"]),
     "placeholder reaches into a value": ("{who}", "{who.name}", "", FIND, ["'summary'", "{who.name}"]),
-    "placeholder with a format": ("{who}", "{who:{width}}", "", FIND, ["'summary'", "{who}"]),
+    "placeholder with a format": ("{who}", "{who:{width}}", "", FIND, ["'summary'", "{who} has a format"]),
     "tool rules are a text": ("    rules:\n      - One", "    rules:\n      One", "    rules:", FIND, ["'rules'", "list of texts"]),
     "example result is a number": ("example_result: ines@example.com", "example_result: 7", "", FIND, ["'example_result'", "quotes"]),
     # an argument
@@ -105,10 +105,10 @@ BROKEN = {
     "argument name twice": ("{name: copies,", "{name: to,", "{name: to, type: integer", WRITE, ["'arguments'", "two arguments are called 'to'"]),
     "argument name with a blank": ("{name: copies,", "{name: the copies,", "", WRITE, ["'name'", "'the copies'"]),
     "argument without a type": ("type: integer, ", "", "- {name: copies", WRITE, ["'type' is missing"]),
-    "unknown type": ("type: integer", "type: int", "", WRITE, ["'type'", "'int'"]),
+    "unknown type": ("type: integer", "type: int", "", WRITE, ["'type'", "'int'", "did you mean 'integer'?"]),
     "misspelt type": ("type: person", "type: persons", "", FIND, ["'type'", "did you mean 'person'?"]),
     "list of an unknown type": ('"list[email]"', '"list[emails]"', "", WRITE, ["'type'", "did you mean 'list[email]'?"]),
-    "list without quotes": ('"list[email]"', "list[email", "- name: speed", "", ["is not YAML"]),
+    "list without quotes": ('"list[email]"', "list[email]", "", "", ["is not YAML"]),
     "argument without a description": (", description: who gets it", "", "- {name: to", WRITE, ["'description' is missing"]),
     "misspelt key of an argument": ("default: 1", "defualt: 1", "", WRITE, ["'defualt'", "did you mean 'default'?"]),
     "filled from elsewhere": ("from: request", "from: requests", "", FIND, ["'from'", "did you mean 'request'?"]),
@@ -209,11 +209,19 @@ def test_a_file_that_is_no_list_of_tools_is_refused(tmp_path, text, says):
 
 def test_the_minimal_text_is_read_in_full(tmp_path):
     find, write = load(tmp_path, MINIMAL)
-    assert (find.name, find.app, find.returns, find.effect, find.timeout) == ("find_person", "Contacts", "email", "read", 20.0)
+    assert (find.name, find.app, find.returns, find.effect, find.timeout) == (
+        "find_person",
+        "Contacts",
+        "email",
+        "read",
+        20.0,
+    )
     assert find.script == tmp_path / "applescripts" / "find.applescript"
     assert find.rules == ("One look is enough.",)
     assert find.arguments[0].extractive
-    assert [(example.request, print_plan(example.plan)) for example in find.examples] == [("find Ines", '1. find_person("Ines")')]
+    assert [(example.request, print_plan(example.plan)) for example in find.examples] == [
+        ("find Ines", '1. find_person("Ines")')
+    ]
     assert (write.script, write.inverse and write.inverse.name, write.timeout) == (None, "tear_up.applescript", 30.0)
     assert [argument.default for argument in write.arguments] == [(), "slow", 1]
     assert dict(write.arguments[1].choices) == {"slow": "by ship", "fast": "by air"}
@@ -231,7 +239,7 @@ def test_every_argument_type_can_be_declared_and_has_its_empty_value(tmp_path, k
 
 
 def test_an_example_may_show_a_request_to_refuse(tmp_path):
-    tools = load(tmp_path, edited("plan: |\n          1. find_person(\"Ines\")", 'plan: ""'))
+    tools = load(tmp_path, edited('plan: |\n          1. find_person("Ines")', 'plan: ""'))
     assert tools["find_person"].examples[0].plan.refused
 
 

@@ -9,13 +9,13 @@ torch = pytest.importorskip("torch", reason="PyTorch is optional: it only trains
 import itertools  # noqa: E402
 
 import numpy as np  # noqa: E402
-from mlx.utils import tree_flatten  # noqa: E402
 
 from tests.models import small_engine  # noqa: E402
 from tinyagent_mlx.decisions import Oracle  # noqa: E402
 from tinyagent_mlx.lab import corpus, torch_twin, train_planner  # noqa: E402
 from tinyagent_mlx.lab.batches import collate, trace  # noqa: E402
 from tinyagent_mlx.lab.generate import Generator  # noqa: E402
+from tinyagent_mlx.weights import flat  # noqa: E402
 from tinyagent_mlx.words import split_words  # noqa: E402
 
 
@@ -28,7 +28,7 @@ def test_losses_agree(tmp_path, shipped_tools):
     recipe = train_planner.Recipe()
     here = train_planner.loss(engine.model, batch, targets, compiled.schema, recipe).item()
     twin = torch_twin.PointerModel(engine.model.args)
-    twin.load_state_dict({n: torch.from_numpy(np.array(v)) for n, v in tree_flatten(engine.model.parameters())})
+    twin.load_state_dict({n: torch.from_numpy(np.array(v)) for n, v in flat(engine.model.parameters()).items()})
     parts = (compiled.schema.tools, compiled.schema.slots, compiled.schema.constants)
     schema = torch_twin.Schema(*(torch.from_numpy(np.array(part)) for part in parts))
     there = torch_twin.loss(twin, batch, targets, schema, recipe.retrieval_weight, recipe.pos_weight).item()

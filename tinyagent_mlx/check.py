@@ -47,6 +47,10 @@ def argument_problem(argument: Argument, value: Value, returns: Mapping[int, str
     for scalar in scalars(value):
         if isinstance(scalar, Ref) and not argument.type.item.takes_reference_to(returns[scalar.step]):
             return f"takes no {returns[scalar.step]}, which is what step {scalar.step} returns"
-        if argument.choices and not isinstance(scalar, (Ref, Mixed)) and scalar not in (*argument.choices, argument.default):
+        if (
+            argument.choices
+            and not isinstance(scalar, (Ref, Mixed))
+            and scalar not in (*argument.choices, argument.default)
+        ):
             return f"is {scalar!r}, expected one of {', '.join(map(repr, argument.choices))}"
     return None

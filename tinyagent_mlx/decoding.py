@@ -31,7 +31,7 @@ from mlx_lm.utils import dequantize_model, get_total_parameters
 
 from tinyagent_mlx.errors import PlannerError
 
-_CHUNK = 256  # tokens of a prompt read in one pass
+_CHUNK = 512  # tokens of a prompt read in one pass: of the last ones, all logits are made
 _SHARE_OF_MEMORY = 0.5  # that weights taken out of quantization may fill
 
 

@@ -10,13 +10,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 from tokenizers import Tokenizer
 
+from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.words import SHAPES, shape
 
 MAX_TOKENS = 256
@@ -145,19 +148,23 @@ class WordTokenizer:
         self._tokenizer = Tokenizer.from_file(str(file))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._cls = self._tokenizer.token_to_id("[CLS]")
-        self._sep = self._tokenizer.token_to_id("[SEP]")
-        self._unknown = self._tokenizer.token_to_id("[UNK]")
+        self._cls, self._sep, self._unknown = (self._special(text) for text in ("[CLS]", "[SEP]", "[UNK]"))
         self._cache: dict[str, tuple[int, ...]] = {}
+
+    def _special(self, text: str) -> int:
+        number = self._tokenizer.token_to_id(text)
+        if number is None:
+            raise PlannerError(f"tokenizer.json has no piece {text}")
+        return number
 
     def pieces(self, word: str) -> tuple[int, ...]:
         """A word's token numbers, at most eight of them, never none."""
         found = self._cache.get(word)
         if found is None:
-            ids = self._tokenizer.encode(word, add_special_tokens=False).ids[:8]
-            found = self._cache[word] = tuple(ids) or (self._unknown,)
             if len(self._cache) > 200_000:
                 self._cache.clear()
+            found = tuple(self._tokenizer.encode(word, add_special_tokens=False).ids[:8]) or (self._unknown,)
+            self._cache[word] = found
         return found
 
     def batch(self, texts: Sequence[Sequence[str]], multiple: int = 1) -> Batch:
@@ -176,8 +183,8 @@ class WordTokenizer:
             shapes.append([*form, 5])
             firsts.append(first)
         tokens, valid = _pad(rows, multiple)
-        first, word_valid = _pad(firsts, multiple)
-        return Batch(tokens, _pad(shapes, multiple)[0], valid, first, word_valid)
+        first_tokens, word_valid = _pad(firsts, multiple)
+        return Batch(tokens, _pad(shapes, multiple)[0], valid, first_tokens, word_valid)
 
 
 def _pad(rows: Sequence[Sequence[int]], multiple: int) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +202,8 @@ def load_pretrained(folder: Path) -> Encoder:
     config = json.loads((folder / "config.json").read_text())
     args = ModelArgs(**{key: config[key] for key in ModelArgs.__dataclass_fields__ if key in config})
     encoder = Encoder(args)
-    weights = Encoder.sanitize(dict(mx.load(str(folder / "model.safetensors"))))
+    stored: Any = mx.load(str(folder / "model.safetensors"))
+    weights = Encoder.sanitize(stored)
     weights = {name: weight.astype(mx.float32) for name, weight in weights.items()}
     encoder.load_weights([*weights.items(), ("shape_embeddings.weight", encoder.shape_embeddings.weight)], strict=True)
     return encoder

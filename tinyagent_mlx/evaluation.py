@@ -67,7 +67,9 @@ def judge(case: Case, planned: Planned, tools: Toolbox, now: datetime) -> Row:
     )
 
 
-def evaluate(agent: Agent, cases: Iterable[Case], now: datetime, tell: Callable[[Row], None] = lambda row: None) -> list[Row]:
+def evaluate(
+    agent: Agent, cases: Iterable[Case], now: datetime, tell: Callable[[Row], None] = lambda row: None
+) -> list[Row]:
     """Plan every case, in order; `now` stands in where a case names no moment."""
     rows = []
     for case in cases:

@@ -39,12 +39,13 @@ class StepDone:
 
 @dataclass(frozen=True)
 class StepFailed:
-    """The step was tried and did not happen."""
+    """The step was tried and did not happen; `choices` when what it names exists more than once."""
 
     step: Step
     message: str
     advice: str
     seconds: float
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from tinyagent_mlx.desktop.base import Desktop, Result
-from tinyagent_mlx.errors import OutcomeUnknown, StepError
+from tinyagent_mlx.errors import Ambiguous, OutcomeUnknown, StepError
 from tinyagent_mlx.events import (
     Ending,
     Event,
@@ -95,7 +95,7 @@ class _Run:
         self.endings: dict[int, Ending] = {}
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self.ended: dict[int, asyncio.Event] = {}
-        self.calling: set[int] = set()
+        self.replaced: set[asyncio.Task[None]] = set()  # reads that are run again: these say no more
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.stopped = False
 
@@ -114,31 +114,38 @@ class _Run:
             self._start(step)
 
     def approved(self, plan: Plan | None) -> None:
-        """Start what waited, or refuse it; a read that was changed is run again."""
+        """Start what waited, or refuse it; a read that was changed is run again, and so are reads of its result."""
         wanted = {step.id: step for step in plan.steps} if plan else {}
+        again: list[Step] = []
         for number, step in list(self.steps.items()):
             is_read = self.tools[step.tool].effect == "read"
             if number not in wanted:
                 if not is_read:
                     self._end(StepRefused(step))
                 continue
-            changed = wanted[number] != step
             self.steps[number] = wanted[number]
-            if changed and is_read:
-                self._restart(wanted[number])
-            elif not is_read:
+            if not is_read:
                 self._start(wanted[number])
+            elif wanted[number] != step or any(other.id in step.depends_on() for other in again):
+                again.append(wanted[number])
+        for step in again:
+            self._forget(step)
+        for step in again:
+            self._start(step)
 
     def _start(self, step: Step) -> None:
         self.tasks[step.id] = asyncio.create_task(self._run(step))
 
-    def _restart(self, step: Step) -> None:
-        self.tasks[step.id].cancel()
+    def _forget(self, step: Step) -> None:
+        old = self.tasks[step.id]
+        old.cancel()
+        self.replaced.add(old)
         self.endings.pop(step.id, None)
         self.ended[step.id] = asyncio.Event()
-        self._start(step)
 
     def _end(self, ending: Ending) -> None:
+        if asyncio.current_task() in self.replaced:
+            return
         step = ending.step
         self.endings[step.id] = ending
         self.ended[step.id].set()
@@ -146,13 +153,14 @@ class _Run:
 
     async def finish(self) -> None:
         await asyncio.gather(*self.tasks.values())
+        await asyncio.gather(*self.replaced, return_exceptions=True)
 
     async def stop(self) -> None:
         """Cut off what runs and say of every step how it stands."""
         self.stopped = True
         for task in self.tasks.values():
             task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self.tasks.values(), *self.replaced, return_exceptions=True)
         for number, step in self.steps.items():
             if number not in self.endings:
                 self._end(StepCancelled(step))
@@ -171,10 +179,11 @@ class _Run:
         arguments = self._arguments(step, tool)
         unclear = _unclear_moment(tool, arguments)
         if unclear:
-            self._end(StepFailed(step, f"{unclear!r} is no moment that can be read", "Say the day and the time again.", 0.0))
+            self._end(
+                StepFailed(step, f"{unclear!r} is no moment that can be read", "Say the day and the time again.", 0.0)
+            )
             return
         self.emit(StepStarted(step))
-        self.calling.add(step.id)
         began = time.monotonic()
         try:
             result = await asyncio.wait_for(self.desktop.call(tool, arguments, self.now), tool.timeout)
@@ -186,7 +195,8 @@ class _Run:
         except OutcomeUnknown as error:
             self._end(StepUnknown(step, str(error), error.advice or _CHECK))
         except StepError as error:
-            self._end(StepFailed(step, str(error), error.advice, time.monotonic() - began))
+            choices = error.choices if isinstance(error, Ambiguous) else ()
+            self._end(StepFailed(step, str(error), error.advice, time.monotonic() - began, choices))
         else:
             self._end(StepDone(step, result, time.monotonic() - began))
 

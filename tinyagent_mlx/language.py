@@ -35,7 +35,7 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-class Decoder(Protocol):
+class LineDecoder(Protocol):
     """A model that writes under a grammar; see `decoding.Decoder`."""
 
     def begin(self, prompt: str, written: str = "") -> Writer: ...
@@ -60,7 +60,7 @@ class LanguagePlanner:
     name = "language"
 
     def __init__(
-        self, decoder: Decoder, profile: Profile = PLAIN, max_steps: int = MAX_STEPS, max_tokens: int = MAX_TOKENS
+        self, decoder: LineDecoder, profile: Profile = PLAIN, max_steps: int = MAX_STEPS, max_tokens: int = MAX_TOKENS
     ):
         self.decoder, self.profile = decoder, profile
         self.max_steps, self.max_tokens = max_steps, max_tokens

@@ -23,7 +23,7 @@ from tinyagent_mlx.values import Mixed, Ref, Value, map_references, parse_text, 
 END = "<END_OF_PLAN>"
 JOIN = "join"
 
-_HEAD = re.compile(r"\s*([0-9]{1,9})\s*\.\s*([A-Za-z_]\w*)\s*\(")
+_HEAD = re.compile(r"\s*([0-9]{1,9})[^\S\n]*\.[^\S\n]*([A-Za-z_]\w*)[^\S\n]*\(")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Plan:
 
     def graph(self) -> nx.DiGraph:
         """Nodes are step numbers with their `tool`; an edge k → i says that step i takes the result of step k."""
-        graph = nx.DiGraph()
+        graph: nx.DiGraph = nx.DiGraph()
         for step in self.steps:
             graph.add_node(step.id, tool=step.tool, step=step)
         for step in self.steps:
@@ -136,10 +136,9 @@ class PlanParser:
 
     def _take(self, final: bool) -> Step | None:
         while True:
-            line_end = self._buffer.find("\n")
-            head = _HEAD.match(self._buffer)
-            if head and (line_end < 0 or head.end() <= line_end or not self._buffer[:line_end].strip()):
+            if head := _HEAD.match(self._buffer):
                 return self._call(head, final)
+            line_end = self._buffer.find("\n")
             if line_end < 0:
                 return None
             self._prose(self._buffer[:line_end])
@@ -196,8 +195,9 @@ _BARE_REFERENCE = re.compile(r"(?<![\w\"'\\$])\$(\d+|\{\d+\})")
 
 def _arguments(inside: str, step: int, tool: str) -> tuple[Value, ...]:
     try:
-        values = ast.literal_eval(f"({_quote_bare(_one_line(inside))},)") if inside.strip() else ()
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        literals = _quote_bare(_one_line(inside)).rstrip().removesuffix(",")
+        values = ast.literal_eval(f"({literals},)") if inside.strip() else ()
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise PlanError(f"plan step {step}: arguments of {tool} are not Python literals: {inside[:80]!r}") from error
     return tuple(_value(value, step, tool) for value in values)
 
@@ -209,10 +209,20 @@ def _outside_strings(text: str, change: re.Pattern[str] | None, inner: bool) -> 
         before, string = text[last : literal.start()], literal[0]
         if change:
             before = change.sub(lambda m: f'"{m[0]}"', before)
-        out += [before, string.replace("\n", "\\n").replace("\r", "\\r") if inner else string]
+        if inner:
+            string = _ESCAPE.sub(_known_escape, string.replace("\n", "\\n").replace("\r", "\\r"))
+        out += [before, string]
         last = literal.end()
     rest = text[last:]
     return "".join([*out, change.sub(lambda m: f'"{m[0]}"', rest) if change else rest])
+
+
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _known_escape(match: re.Match[str]) -> str:
+    """What Python reads with a warning, as in "\\d", is written so that it means the same without one."""
+    return match[0] if match[1] in "\\'\"abfnrtv01234567xNuU" else "\\" + match[0]
 
 
 def _quote_bare(text: str) -> str:

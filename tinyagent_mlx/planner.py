@@ -32,4 +32,6 @@ class Planner(Protocol):
 
     name: str
 
-    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]: ...
+    def plan(
+        self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime
+    ) -> Iterator[Step | PlanEnd]: ...

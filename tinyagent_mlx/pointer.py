@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -177,7 +178,7 @@ class PointerModel(nn.Module):
         )
         return mx.broadcast_to(fixed[None], (len(memory.words), *fixed.shape)), self.word_in(memory.words)
 
-    def keys(self, schema: Schema, memory: Memory) -> tuple[mx.array, mx.array, mx.array]:
+    def candidate_keys(self, schema: Schema, memory: Memory) -> tuple[mx.array, mx.array, mx.array]:
         """Keys of the candidates before the steps [B, F, d], and of the words as starts and as ends [B, W, d]."""
         fixed = mx.concatenate(
             [self.special_key.weight, self.tool_key(schema.tools), self.constant_key(schema.constants)], axis=0
@@ -192,7 +193,7 @@ class PointerModel(nn.Module):
         return previous + self.previous_kinds(previous_kind) + self.kinds(kind) + asked + self.step_numbers(number)
 
     def scores(self, hidden: mx.array, kind: mx.array, keys, steps: mx.array) -> mx.array:
-        """Unmasked logits [B, D, N] over all candidates; `keys` from `keys()`, `steps` [B, R, d] from `step_vectors()`."""
+        """Unmasked logits [B, D, N] over all candidates; `keys` from `candidate_keys()`, `steps` [B, R, d] from `step_vectors()`."""
         q = self.query(self.norm(hidden)) * hidden.shape[-1] ** -0.5
         fixed, starts, ends = (q @ key.swapaxes(-1, -2) for key in keys)
         words = mx.where((kind == SPAN_END)[..., None], ends, starts)
@@ -206,5 +207,3 @@ class PointerModel(nn.Module):
             x, cache = layer(x, cross, memory.mask, mask, caches[index] if caches else None)
             new.append(cache)
         return x, new
-
-

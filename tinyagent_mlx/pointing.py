@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
 import mlx.core as mx
 import numpy as np
 
@@ -127,7 +128,9 @@ class _Decoding:
     def __init__(self, model: PointerModel, schema: Schema, read: _Read):
         self.model, self.schema = model, schema
         valid = mx.array(read.batch.valid)
-        self.memory: Memory = model.remember(read.states, valid, mx.array(read.batch.first), mx.array(read.batch.word_valid))
+        self.memory: Memory = model.remember(
+            read.states, valid, mx.array(read.batch.first), mx.array(read.batch.word_valid)
+        )
         self.crossed = [layer.keys_values(self.memory) for layer in model.layers]
         self.step_tools = np.full((1, MAX_STEPS), -1, np.int32)
         self.step_starts = np.full((1, MAX_STEPS), -1, np.int32)
@@ -135,7 +138,7 @@ class _Decoding:
         self.previous, self.previous_kind = -1, KINDS
         self.decisions = 0
         self.fixed, self.words = model.tables(schema, self.memory)
-        self.keys = model.keys(schema, self.memory)
+        self.keys = model.candidate_keys(schema, self.memory)
         self._renew()
         mx.eval(self.fixed, self.words, self.keys, self.crossed)
 

@@ -209,10 +209,12 @@ class _Reader:
 
     def _placeholders(self, path: tuple, owner: str, text: str, names: list[str]) -> None:
         try:
-            used = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
+            used = [(field, form or how) for _, field, form, how in string.Formatter().parse(text) if field is not None]
         except ValueError as error:
             self._fail(path, owner, f"key 'summary': is {_show(text)}: {error}")
-        for field in used:
+        for field, form in used:
+            if form:
+                self._fail(path, owner, f"key 'summary': placeholder {{{field}}} has a format, which none may have")
             if field not in names:
                 self._fail(path, owner, f"key 'summary': unknown placeholder {{{field}}}{_near(field, names)}")
 

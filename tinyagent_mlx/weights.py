@@ -22,10 +22,27 @@ from tinyagent_mlx.pointer import ModelArgs, PointerModel
 GROUP, BITS = 32, 4
 
 
+def flat(tree: Any) -> dict[str, mx.array]:
+    """A module's parameters, or an optimizer's state, as names and arrays."""
+    leaves: Any = tree_flatten(tree)
+    return {name: value for name, value in leaves if isinstance(value, mx.array)}
+
+
+def read_arrays(file: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
+    """The arrays of a safetensors file, and its metadata."""
+    found: Any = mx.load(str(file), return_metadata=True)
+    return found
+
+
 def _quantizable(name: str, module: nn.Module) -> bool:
     """Matrices whose rows are whole groups; small tables and one-row heads stay as they are."""
     weight = getattr(module, "weight", None)
-    return hasattr(module, "to_quantized") and weight is not None and weight.shape[-1] % GROUP == 0 and weight.size >= 32_768
+    return (
+        hasattr(module, "to_quantized")
+        and weight is not None
+        and weight.shape[-1] % GROUP == 0
+        and weight.size >= 32_768
+    )
 
 
 def quantize(model: PointerModel) -> None:
@@ -38,7 +55,7 @@ def save(folder: Path, model: PointerModel, tokenizer: str, manifest: dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: value.astype(mx.float16) if value.dtype == mx.float32 else value
-        for name, value in tree_flatten(model.parameters())
+        for name, value in flat(model.parameters()).items()
     }
     mx.save_safetensors(str(folder / "model.safetensors"), weights, {"format": "mlx"})
     config = {**model.args.to_dict(), "quantization": {"group_size": GROUP, "bits": BITS} if quantized else None}
@@ -52,7 +69,7 @@ def load(folder: Path) -> tuple[PointerModel, dict[str, Any]]:
     try:
         config = json.loads((folder / "config.json").read_text())
         manifest = json.loads((folder / "manifest.json").read_text())
-        weights = mx.load(str(folder / "model.safetensors"))
+        weights, _ = read_arrays(folder / "model.safetensors")
     except (OSError, ValueError, RuntimeError) as error:
         raise PlannerError(f"{folder}: is no planner folder: {error}") from error
     quantization = config.pop("quantization")
@@ -61,7 +78,10 @@ def load(folder: Path) -> tuple[PointerModel, dict[str, Any]]:
         nn.quantize(model, **quantization, class_predicate=_quantizable)
     elif quantization:
         weights = dequantize(weights, **quantization)
-    weights = {name: w.astype(mx.float32) if w.dtype == mx.float16 and not device.on_gpu() else w for name, w in weights.items()}
+    weights = {
+        name: w.astype(mx.float32) if w.dtype == mx.float16 and not device.on_gpu() else w
+        for name, w in weights.items()
+    }
     try:
         model.load_weights(list(weights.items()))
     except ValueError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -35,7 +36,7 @@ _KEYS = {"a": "approve", "e": "edit", "r": "reject", "n": "note"}
 
 
 class ApprovalBar(Vertical, can_focus=True):
-    BINDINGS = [
+    BINDINGS: ClassVar = [
         Binding("a", "answer('a')", "Approve"),
         Binding("e", "answer('e')", "Edit"),
         Binding("r", "answer('r')", "Reject"),
@@ -143,7 +144,7 @@ class ApprovalBar(Vertical, can_focus=True):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip():
-            self._give(Answer("note", event.value.strip()))
+            self.answer(Answer("note", event.value.strip()))
 
     def leave_note(self) -> bool:
         """Go back from the note to the answers; False when no note was being written."""
@@ -157,8 +158,9 @@ class ApprovalBar(Vertical, can_focus=True):
         if choice == "note":
             self._note(True)
         else:
-            self._give(Answer(choice))
+            self.answer(Answer(choice))
 
-    def _give(self, answer: Answer) -> None:
+    def answer(self, answer: Answer) -> None:
+        """Answer the question, if one is asked."""
         if self._answer and not self._answer.done():
             self._answer.set_result(answer)

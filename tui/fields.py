@@ -20,7 +20,11 @@ def to_text(value: Value, step: int) -> str:
     if isinstance(value, tuple):
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow([_scalar_text(item, step) for item in value])
-        return line.getvalue().replace(",", ", ") if not any("," in _scalar_text(v, step) for v in value) else line.getvalue()
+        return (
+            line.getvalue().replace(",", ", ")
+            if not any("," in _scalar_text(v, step) for v in value)
+            else line.getvalue()
+        )
     return _scalar_text(value, step)
 
 

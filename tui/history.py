@@ -29,7 +29,9 @@ class History:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.touch(mode=0o600)
-        self.file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.requests), encoding="utf-8")
+        self.file.write_text(
+            "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.requests), encoding="utf-8"
+        )
 
     def older(self, draft: str) -> str | None:
         """The request before the one shown, None at the oldest; `draft` is what stands in the prompt now."""

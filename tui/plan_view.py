@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -27,9 +28,13 @@ class StepNode(Vertical):
         super().__init__(classes="step")
         self.step, self.tool = step, tool
         self.state, self.result = "waiting", ""
+        self.line = "waits for your approval" if tool.effect != "read" else "waits for its turn"
+        self.seconds = ""
+        self.known: dict[int, str] = {}
         self.body = StepBody(self)
         self.children_box = Vertical(classes="children")
         self.children_box.display = False
+        self._adopted: list[StepNode] = []
         self._began = 0.0
         self._clock: Timer | None = None
 
@@ -38,26 +43,35 @@ class StepNode(Vertical):
         yield self.children_box
 
     def on_mount(self) -> None:
-        self._redraw(self._waiting_for())
-
-    def _waiting_for(self) -> str:
-        if self.state != "waiting":
-            return ""
-        return "waits for your approval" if self.tool.effect != "read" else "waits for its turn"
+        self.body.draw()
+        self.children_box.mount(*self._adopted)
 
     def adopt(self, node: StepNode) -> None:
         self.children_box.display = True
-        self.children_box.mount(node)
+        if self.children_box.is_attached:
+            self.children_box.mount(node)
+        else:
+            self._adopted.append(node)  # steps that come at once are adopted before their parent is on the screen
+
+    def learn(self, number: int, value: str) -> None:
+        """Show what an earlier step's result is, where this step takes it."""
+        if number in self.step.depends_on():
+            self.known[number] = value
+            self._set(self.state, self.line, self.seconds)
 
     def replace(self, step: Step) -> None:
         """Show changed arguments; a result of the old ones no longer counts."""
-        if step == self.step:
-            return
-        self.step, self.result = step, ""
-        self._set("waiting", self._waiting_for())
+        if step != self.step:
+            self.step, self.result = step, ""
+            self.known = {k: value for k, value in self.known.items() if k in step.depends_on()}
+            self._set("waiting", "changed by you")
 
     def drop(self) -> None:
         self._set("dropped", "left out by you")
+
+    def approved(self) -> None:
+        if self.state == "waiting":
+            self._set("waiting", "waits for its turn")
 
     def start(self) -> None:
         self._began = time.monotonic()
@@ -65,36 +79,30 @@ class StepNode(Vertical):
         self._clock = self.set_interval(1, self._tick)
 
     def _tick(self) -> None:
-        self._redraw(f"running… {time.monotonic() - self._began:.0f} s")
+        self._set("running", f"running… {time.monotonic() - self._began:.0f} s")
 
     def end(self, ending: events.Ending) -> None:
         if self.state == "dropped":
             return
-        state = type(ending).__name__.removeprefix("Step").lower()
         seconds = ""
         if isinstance(ending, events.StepDone):
             self.result = "\n".join([ending.result.value, *map(str, ending.result.files)])
             seconds = f"  {ending.seconds:.1f} s"
-        self._set(state, wording.ending_line(ending), seconds)
+        self._set(type(ending).__name__.removeprefix("Step").lower(), wording.ending_line(ending), seconds)
 
     def _set(self, state: str, line: str, seconds: str = "") -> None:
-        self.state = state
+        self.state, self.line, self.seconds = state, line, seconds
         if self._clock and state != "running":
             self._clock.stop()
             self._clock = None
         if self.is_mounted:
-            self._redraw(line, seconds)
-        else:
-            self.call_after_refresh(self._redraw, line, seconds)
-
-    def _redraw(self, line: str, seconds: str = "") -> None:
-        self.body.draw(line, seconds)
+            self.body.draw()
 
 
 class StepBody(Static, can_focus=True):
     """The text of a step; its result can be copied and opened."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar = [
         Binding("c", "copy", "Copy result"),
         Binding("enter,o", "open", "Open"),
         Binding("p", "preview", "What it runs"),
@@ -113,7 +121,8 @@ class StepBody(Static, can_focus=True):
         super().__init__("", classes="body", markup=False)
         self.node = node
 
-    def draw(self, line: str, seconds: str) -> None:
+    def draw(self) -> None:
+        """Write the step as it now stands."""
         node = self.node
         for state in wording.MARKS:
             self.set_class(state == node.state, f"-{state}")
@@ -123,13 +132,13 @@ class StepBody(Static, can_focus=True):
         text.append(head[:name_ends], "bold").append(head[name_ends:], "dim")
         for name, value in wording.arguments(node.step, node.tool):
             text.append(f"\n  {name}: ", "dim").append(value)
-        lines = line.splitlines() or [""]
-        shown = "\n  ".join(lines[:SHOWN_LINES])
-        if shown:
-            text.append(f"\n  {shown}", "italic" if node.state in ("waiting", "running") else "")
+        for number, value in sorted(node.known.items()):
+            text.append(f"\n  ${number} is ", "dim").append(value)
+        lines = node.line.splitlines() or [""]
+        text.append("\n  " + "\n  ".join(lines[:SHOWN_LINES]), "italic" if node.state in ("waiting", "running") else "")
         if len(lines) > SHOWN_LINES:
             text.append(f"\n  … {len(lines) - SHOWN_LINES} more lines: Enter opens them", "dim")
-        text.append(seconds, "dim")
+        text.append(node.seconds, "dim")
         self.update(text)
 
     def action_copy(self) -> None:

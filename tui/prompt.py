@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.binding import Binding
 from textual.message import Message
@@ -11,10 +13,12 @@ from tui.history import History
 
 
 class Prompt(TextArea):
-    BINDINGS = [
-        Binding("enter", "submit", "Ask", priority=True),
+    BINDINGS: ClassVar = [
+        Binding("enter", "submit", "Ask"),
         Binding("ctrl+j,shift+enter", "new_line", "New line", show=False),
-        Binding("tab", "answer", "Answer", show=False, priority=True),
+        Binding("tab", "answer", "Answer", show=False),
+        Binding("pageup", "screen.scroll_runs(-1)", show=False),
+        Binding("pagedown", "screen.scroll_runs(1)", show=False),
     ]
 
     class Submitted(Message):
@@ -27,7 +31,17 @@ class Prompt(TextArea):
 
     def __init__(self, history: History, blink: bool = True):
         super().__init__(placeholder="What should be done?", id="prompt", highlight_cursor_line=False, compact=True)
-        self.history, self.cursor_blink = history, blink
+        self.requests, self.cursor_blink = history, blink
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Take Enter and Tab in the order they were typed: a priority binding would overtake letters still on their way."""
+        actions = {"enter": self.action_submit, "tab": self.action_answer}
+        if event.key in actions:
+            event.stop()
+            event.prevent_default()
+            actions[event.key]()
+        else:
+            await super()._on_key(event)
 
     def action_submit(self) -> None:
         request = self.text.strip()
@@ -40,17 +54,21 @@ class Prompt(TextArea):
         self.insert("\n")
 
     def action_cursor_up(self, select: bool = False) -> None:
-        if select or self.cursor_location[0] > 0 or self.wrapped_document.location_to_offset(self.cursor_location).y > 0:
+        if (
+            select
+            or self.cursor_location[0] > 0
+            or self.wrapped_document.location_to_offset(self.cursor_location).y > 0
+        ):
             super().action_cursor_up(select)
         else:
-            self._recall(self.history.older(self.text))
+            self._recall(self.requests.older(self.text))
 
     def action_cursor_down(self, select: bool = False) -> None:
         last = self.wrapped_document.height - 1
         if select or self.wrapped_document.location_to_offset(self.cursor_location).y < last:
             super().action_cursor_down(select)
         else:
-            self._recall(self.history.newer())
+            self._recall(self.requests.newer())
 
     def _recall(self, request: str | None) -> None:
         if request is not None:
@@ -65,6 +83,3 @@ class Prompt(TextArea):
         """Accept keys that were typed elsewhere and meant for the prompt."""
         self.focus()
         self.insert(typed)
-
-    def on_paste(self, event: events.Paste) -> None:
-        """A pasted request keeps its lines; it is never submitted by a line end inside it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -17,15 +19,16 @@ from tui import wording
 from tui.again import still_to_do, with_choice
 from tui.plan_view import StepNode
 
+SHORT = 60  # results up to this length are repeated where they are used
 _STYLES = {"good": "bold green", "bad": "bold red", "dim": "dim", "": ""}
 
 
 class RunView(Vertical):
     class Again(Message):
-        """The user wants the rest of a plan carried out."""
+        """The user wants the rest of a plan carried out, or first edited."""
 
-        def __init__(self, request: str, plan: Plan):
-            self.request, self.plan = request, plan
+        def __init__(self, request: str, plan: Plan, edit: bool):
+            self.request, self.plan, self.edit = request, plan, edit
             super().__init__()
 
     def __init__(self, request: str, tools: Toolbox | None = None):
@@ -51,16 +54,23 @@ class RunView(Vertical):
             case events.StepPlanned(step):
                 self._add(step)
             case events.PlanReady():
-                self.say("carrying it out…" if self.nodes else "")
+                self.say("carrying it out…  Esc stops" if self.nodes else "")
             case events.StepStarted(step):
                 self.nodes[step.id].start()
             case _:
                 self.nodes[event.step.id].end(event)
+                if isinstance(event, events.StepDone) and len(event.result.value) <= SHORT:
+                    for node in self.nodes.values():
+                        node.learn(event.step.id, event.result.value)
 
     def _add(self, step: Step) -> None:
         assert self.tools
-        node = self.nodes[step.id] = StepNode(step, self.tools[step.tool])
+        node = StepNode(step, self.tools[step.tool])
         waits = step.depends_on()
+        for k in waits:
+            if 0 < len(self.nodes[k].result) <= SHORT:
+                node.known[k] = self.nodes[k].result.split("\n")[0]
+        self.nodes[step.id] = node
         if waits:
             self.nodes[waits[-1]].adopt(node)
         else:
@@ -74,6 +84,10 @@ class RunView(Vertical):
                 node.replace(kept[number])
             else:
                 node.drop()
+
+    def approved(self) -> None:
+        for node in self.nodes.values():
+            node.approved()
 
     def account(self, outcome: Outcome) -> None:
         """Say what happened and offer what can be done about it."""
@@ -93,29 +107,44 @@ class RunView(Vertical):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        plan = self.offers.plans[event.option_index]
+        offer = self.offers.offers[event.option_index]
         self.offers.display = False
-        self.post_message(self.Again(self.request, plan))
+        self.post_message(self.Again(self.request, offer.plan, offer.edit))
+
+
+@dataclass(frozen=True)
+class Offer:
+    text: str
+    plan: Plan
+    edit: bool = False
+
+
+def offers(outcome: Outcome) -> list[Offer]:
+    """A plan for each choice of an ambiguous step, what failed once more, and the rest to be edited first."""
+    failed = [ending for ending in outcome.endings.values() if isinstance(ending, events.StepFailed)]
+    if not failed:
+        return []
+    unclear = next((ending for ending in failed if ending.choices), None)
+    rest = still_to_do(outcome)
+    found = []
+    if unclear:
+        found = [Offer(f"take {choice}", with_choice(outcome, unclear, choice)) for choice in unclear.choices]
+    else:
+        found = [Offer("try what failed once more", rest)]
+    return [*found, Offer("edit what is left, then carry it out", rest, edit=True)]
 
 
 class Offers(OptionList):
-    """What can be done about an outcome: one plan for each choice of an ambiguous step, or what failed once more."""
+    """What can be done about an outcome."""
 
     def __init__(self) -> None:
         super().__init__(classes="offers", compact=True, markup=False)
         self.display = False
-        self.plans: list[Plan] = []
+        self.offers: list[Offer] = []
 
     def offer(self, outcome: Outcome) -> None:
-        failed = [ending for ending in outcome.endings.values() if isinstance(ending, events.StepFailed)]
-        unclear = next((ending for ending in failed if ending.choices), None)
-        offers: list[tuple[str, Plan]] = []
-        if unclear:
-            offers = [(f"step {unclear.step.id}: take {choice}", with_choice(outcome, unclear, choice)) for choice in unclear.choices]
-        elif failed:
-            offers = [("try what failed once more", still_to_do(outcome))]
-        offers = [(text, plan) for text, plan in offers if plan.steps]
-        self.plans = [plan for _, plan in offers]
+        self.offers = offers(outcome)
         self.clear_options()
-        self.add_options([Option(text) for text, _ in offers])
-        self.display = bool(offers)
+        self.add_options([Option(offer.text) for offer in self.offers])
+        self.highlighted = 0 if self.offers else None
+        self.display = bool(self.offers)

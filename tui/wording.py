@@ -9,6 +9,7 @@ from tinyagent_mlx.plan import Plan, Step, print_value
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 from tinyagent_mlx.values import Value
 from tinyagent_mlx.when import parse_iso
+from tui.fields import to_text
 
 MARKS = {
     "waiting": "·", "running": "▸", "done": "✓", "failed": "✗", "unknown": "?", "skipped": "–", "refused": "–",
@@ -27,7 +28,11 @@ def head(step: Step, tool: Tool) -> str:
 def arguments(step: Step, tool: Tool) -> list[tuple[str, str]]:
     """Each argument that says something: its name and its value in full."""
     pairs = zip(tool.arguments, step.arguments, strict=True)
-    return [(a.name, readable(value, step.id, a)) for a, value in pairs if value not in ("", (), 0, False) or value != a.default]
+    return [
+        (a.name, readable(value, step.id, a))
+        for a, value in pairs
+        if value not in ("", (), 0, False) or value != a.default
+    ]
 
 
 def readable(value: Value, step: int, argument: Argument) -> str:
@@ -49,16 +54,27 @@ def date_words(text: str) -> str:
     return moment.at.strftime("%a %d %b %Y" if moment.all_day else "%a %d %b %Y, %H:%M")
 
 
-def approval_question(plan: Plan, tools: Toolbox) -> str:
-    """What an approval lets happen, counted."""
-    effects = [tools[step.tool].effect for step in plan.steps]
+def approval_question(plan: Plan, tools: Toolbox, hopeless: set[int]) -> str:
+    """What an approval lets happen, counted; `hopeless` are the steps that wait for one that failed."""
+    effects = [tools[step.tool].effect for step in plan.steps if step.id not in hopeless]
     writes, sends = effects.count("write"), effects.count("send")
     parts = []
     if writes:
         parts.append(f"{_steps(writes)} {'writes' if writes == 1 else 'write'} on this machine")
     if sends:
         parts.append(f"{_steps(sends)} {'sends' if sends == 1 else 'send'} something out")
-    return "Carry out this plan? " + " and ".join(parts) + "."
+    lost = [str(k) for k in sorted(hopeless)]
+    rest = f" Step {', '.join(lost)} can't be done: what it waits for failed." if lost else ""
+    return "Carry out this plan? " + " and ".join(parts) + "." + rest
+
+
+def hopeless(plan: Plan, failed: set[int]) -> set[int]:
+    """The steps of a plan that wait, directly or not, for one that failed."""
+    lost: set[int] = set()
+    for step in plan.steps:
+        if not (failed | lost).isdisjoint(step.depends_on()):
+            lost.add(step.id)
+    return lost
 
 
 def _steps(count: int) -> str:
@@ -88,7 +104,10 @@ def account(outcome: Outcome, tools: Toolbox) -> list[tuple[str, str]]:
     if plan.refused:
         if outcome.cancelled:
             return [("dim", "Stopped while it was planned. Nothing was done.")]
-        return [("", "None of the tools can do that, so nothing was done."), ("dim", "F3 shows the tools; try other words.")]
+        return [
+            ("", "None of the tools can do that, so nothing was done."),
+            ("dim", "F3 shows the tools; try other words."),
+        ]
     done = len(outcome.results())
     count = f"{done} of {len(plan.steps)} steps done" if len(plan.steps) > 1 else ("Done" if done else "Not done")
     lines = [("good" if outcome.ok else "", f"{'Stopped. ' if outcome.cancelled else ''}{count}.")]
@@ -102,20 +121,25 @@ def _trouble(ending: events.Ending, outcome: Outcome, tools: Toolbox) -> list[tu
         return []
     step = ending.step
     what = "failed" if isinstance(ending, events.StepFailed) else "may or may not have happened"
-    lines = [("bad", f"Step {step.id} ({describe(step, tools)}) {what}: {ending.message}")]
-    behind = sorted(k for k in _behind(outcome.plan, step.id) if isinstance(outcome.endings.get(k), events.StepSkipped))
+    lines = [("bad", f"Step {step.id} ({sentence(step, tools)}) {what}: {ending.message}")]
+    behind = sorted(
+        k for k in hopeless(outcome.plan, {step.id}) if isinstance(outcome.endings.get(k), events.StepSkipped)
+    )
     if behind:
-        names = ", ".join(f"{k} ({describe(_step(outcome.plan, k), tools)})" for k in behind)
+        names = ", ".join(f"{k} ({sentence(_step(outcome.plan, k), tools)})" for k in behind)
         lines.append(("", f"Not done because of it: step{'s' if len(behind) > 1 else ''} {names}"))
-    if ending.advice:
+    if isinstance(ending, events.StepFailed) and ending.choices:
+        lines.append(("", "What to do: choose one below; Tab goes there."))
+    elif ending.advice:
         lines.append(("", f"What to do: {ending.advice}"))
     return lines
 
 
-def _behind(plan: Plan, number: int) -> set[int]:
-    import networkx as nx
-
-    return set(nx.descendants(plan.graph(), number))
+def sentence(step: Step, tools: Toolbox) -> str:
+    """A step in a sentence, dates as days."""
+    values = tools[step.tool].bind(step.arguments)
+    words = {name: (date_words(v) if isinstance(v, str) else "") or to_text(v, step.id) for name, v in values.items()}
+    return describe(step, tools, words)
 
 
 def _step(plan: Plan, number: int) -> Step:

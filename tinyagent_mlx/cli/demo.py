@@ -14,7 +14,9 @@ REQUEST = "Summarize Q3 roadmap.pdf, email the summary to Sid and Lutfi, and put
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="?", default=REQUEST, metavar="QUERY", help="another request")
-    parser.add_argument("--folder", type=Path, default=Path("demo-desktop"), metavar="DIR", help="where the sample desktop lies")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo-desktop"), metavar="DIR", help="where the sample desktop lies"
+    )
     parser.add_argument("--now", metavar="WHEN", help="plan as if it were then")
     setup.add_model_options(parser)
 

@@ -31,15 +31,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def checks(options: argparse.Namespace) -> list[Check]:
+    """Look at everything once; loads MLX."""
+    return [*_device(), *_tools(options), *_weights(options), *_desktop(options), *_extras()]
+
+
 def call(options: argparse.Namespace) -> int:
-    checks = [*_device(), *_tools(options), *_weights(options), *_desktop(options), *_extras()]
+    found = checks(options)
     if options.json:
-        print(json.dumps({"checks": [asdict(check) for check in checks]}, ensure_ascii=False))
+        print(json.dumps({"checks": [asdict(check) for check in found]}, ensure_ascii=False))
     else:
-        for check in checks:
+        for check in found:
             remedy = f"\n{'':<12} → {check.remedy}" if check.remedy else ""
             print(f"{check.state:<8} {check.subject:<12} {check.finding}{remedy}")
-    return 1 if any(check.state == "missing" and check.subject in ("weights", "tools") for check in checks) else 0
+    return 1 if any(check.state == "missing" and check.subject in ("weights", "tools") for check in found) else 0
 
 
 def _device() -> Iterator[Check]:

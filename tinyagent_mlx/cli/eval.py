@@ -12,7 +12,9 @@ from tinyagent_mlx.cli import setup
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cases", type=Path, required=True, metavar="FILE", help="JSON Lines of requests with their plans")
+    parser.add_argument(
+        "--cases", type=Path, required=True, metavar="FILE", help="JSON Lines of requests with their plans"
+    )
     parser.add_argument("--rows", type=Path, metavar="OUT", help="write a line a case")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N cases")
     parser.add_argument("--now", metavar="WHEN", help="the moment of cases that name none")
@@ -56,4 +58,6 @@ def _print(summary: dict[str, Any]) -> None:
         if key != "by_tag":
             print(f"{key:<24} {value}")
     for tag, figures in summary["by_tag"].items():
-        print(f"  {tag:<24} {figures['cases']:>5} cases  dag {figures['dag_success']:.3f}  exact {figures['exact_success']:.3f}")
+        print(
+            f"  {tag:<24} {figures['cases']:>5} cases  dag {figures['dag_success']:.3f}  exact {figures['exact_success']:.3f}"
+        )

@@ -40,6 +40,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def screen(given: list[str]) -> int:
+    """Start the terminal UI; without a terminal say how the command is used."""
+    own = argparse.ArgumentParser(prog="tinyagent", parents=[common_options()])
+    setup = importlib.import_module("tinyagent_mlx.cli.setup")
+    setup.add_model_options(own)
+    setup.add_desktop_option(own)
+    options = own.parse_args(given)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        parser().print_help(sys.stderr)
+        return 2
+    return int(importlib.import_module("tui.app").run(options))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; gives its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -47,9 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given and given[0] in VERBS:
             verb = importlib.import_module(f"tinyagent_mlx.cli.{given[0]}")
-            own = argparse.ArgumentParser(prog=f"tinyagent {given[0]}", description=verb.__doc__, parents=[common_options()])
+            own = argparse.ArgumentParser(
+                prog=f"tinyagent {given[0]}", description=verb.__doc__, parents=[common_options()]
+            )
             verb.add_options(own)
             status = verb.call(own.parse_args(given[1:]))
+        elif not given or (given[0] not in ("-h", "--help") and given[0].startswith("-")):
+            status = screen(given)
         else:
             parser().parse_args(given)
             status = 2

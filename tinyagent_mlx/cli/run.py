@@ -9,9 +9,9 @@ import signal
 import sys
 from datetime import datetime
 
-from tinyagent_mlx import events
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import setup, show
+from tinyagent_mlx.cli.progress import Progress
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.plan import Plan
 from tinyagent_mlx.values import map_references
@@ -21,7 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     setup.add_request_options(parser)
     setup.add_desktop_option(parser)
     parser.add_argument("--yes", action="store_true", help="approve the plan beforehand")
-    parser.add_argument("--dry-run", action="store_true", help="show each step's exact script and arguments; do nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show each step's exact script and arguments; do nothing"
+    )
 
 
 def call(options: argparse.Namespace) -> int:
@@ -41,7 +43,7 @@ async def carry_out(agent: Agent, query: str, now: datetime, yes: bool, quiet: b
     loop = asyncio.get_running_loop()
     if task and sys.platform != "win32":
         loop.add_signal_handler(signal.SIGINT, task.cancel)
-    screen = _Progress(agent, query, quiet)
+    screen = Progress(agent.toolbox, query, quiet)
 
     async def approve(plan: Plan) -> Plan | None:
         return plan if yes or await screen.ask(plan) else None
@@ -53,58 +55,6 @@ async def carry_out(agent: Agent, query: str, now: datetime, yes: bool, quiet: b
             loop.remove_signal_handler(signal.SIGINT)
     screen.account(outcome)
     return outcome
-
-
-class _Progress:
-    """Print what happens, a line a step."""
-
-    def __init__(self, agent: Agent, query: str, quiet: bool):
-        self.agent, self.query, self.quiet = agent, query, quiet
-        self.console = show.console()
-
-    def show(self, event: events.Event) -> None:
-        if self.quiet:
-            return
-        match event:
-            case events.PlanReady(plan) if plan.steps:
-                self.console.print(show.tree(plan, self.agent.toolbox, self.query))
-            case events.StepDone(step, result, seconds):
-                self._line("green", "✓", step.id, f"{show.describe(step, self.agent.toolbox)} → {result.value}", f"{seconds:.2f} s")
-                for file in result.files:
-                    self.console.print(f"     [dim]{file}[/]")
-            case events.StepFailed(step, message, advice):
-                self._line("red", "✗", step.id, f"{show.describe(step, self.agent.toolbox)}: {message}", advice)
-            case events.StepUnknown(step, message, advice):
-                self._line("yellow", "?", step.id, f"{show.describe(step, self.agent.toolbox)}: {message}; it may have happened", advice)
-            case events.StepSkipped(step, because):
-                self._line("yellow", "–", step.id, f"{show.describe(step, self.agent.toolbox)}: not done, step {because} gave no result", "")
-            case events.StepRefused(step):
-                self._line("dim", "–", step.id, f"{show.describe(step, self.agent.toolbox)}: not approved", "")
-            case events.StepCancelled(step):
-                self._line("dim", "–", step.id, f"{show.describe(step, self.agent.toolbox)}: stopped before its turn", "")
-
-    def _line(self, style: str, mark: str, number: int, text: str, note: str) -> None:
-        self.console.print(f"[{style}]{mark}[/] {number}. ", end="")
-        self.console.print(text, markup=False, end="")
-        self.console.print(f"  {note}" if note else "", style="dim", markup=False)
-
-    async def ask(self, plan: Plan) -> bool:
-        """One question for the whole plan. Without a terminal the answer is no."""
-        if not sys.stdin.isatty() or self.quiet:
-            print("tinyagent: not approved: there is no terminal to ask on; use --yes", file=sys.stderr)
-            return False
-        answer = await asyncio.get_running_loop().run_in_executor(None, input, "Carry this out? Type yes: ")
-        return answer.strip().lower() in ("y", "yes")
-
-    def account(self, outcome: Outcome) -> None:
-        if self.quiet:
-            return
-        if outcome.plan.refused:
-            print("None of the tools can do that, so nothing was done.")
-            return
-        done = len(outcome.results())
-        rest = len(outcome.plan.steps) - done
-        self.console.print(f"{done} of {len(outcome.plan.steps)} steps done" + (f", {rest} not" if rest else "") + ".")
 
 
 def dry_run(agent: Agent, query: str, now: datetime, as_json: bool) -> int:
@@ -126,5 +76,3 @@ def dry_run(agent: Agent, query: str, now: datetime, as_json: bool) -> int:
             print(f"{row['id']}. {row['tool']}\n{row['runs']}")
         print("Nothing was done.")
     return 0
-
-

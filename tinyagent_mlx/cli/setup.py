@@ -32,12 +32,20 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Options that choose the planner and the retriever."""
-    parser.add_argument("--model", metavar="NAME", help="the folder of a planner or of any mlx-lm model (default: the shipped planner)")
-    parser.add_argument("--retrieval", choices=RETRIEVALS, default="classifier", help="how tools are chosen (default: classifier)")
+    parser.add_argument(
+        "--model", metavar="NAME", help="the folder of a planner or of any mlx-lm model (default: the shipped planner)"
+    )
+    parser.add_argument(
+        "--retrieval", choices=RETRIEVALS, default="classifier", help="how tools are chosen (default: classifier)"
+    )
 
 
 def add_desktop_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--desktop", metavar="WHERE", help="'macos', or a folder for the portable desktop (default: macos on a Mac, else a folder in the home)")
+    parser.add_argument(
+        "--desktop",
+        metavar="WHERE",
+        help="'macos', or a folder for the portable desktop (default: macos on a Mac, else a folder in the home)",
+    )
 
 
 def toolbox(options: argparse.Namespace) -> Toolbox:
@@ -81,8 +89,9 @@ def desktop(options: argparse.Namespace) -> Desktop:
     where = options.desktop or ("macos" if sys.platform == "darwin" else "")
     if where == "macos":
         from tinyagent_mlx.desktop.osascript import OsascriptDesktop
+        from tinyagent_mlx.desktop.pdf import summarize
 
-        return OsascriptDesktop()
+        return OsascriptDesktop(finish={"summarize_pdf": summarize})
     from tinyagent_mlx.desktop.portable import PortableDesktop
 
     return PortableDesktop(Path(where) if where else paths.home(options.home) / "desktop")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -104,15 +103,15 @@ def _readable(value: Value, step: int, kind: str) -> str:
     return print_value(value, step)
 
 
-def describe(step: Step, tools: Toolbox, arguments: Mapping[str, Any] | None = None) -> str:
+def describe(step: Step, tools: Toolbox) -> str:
     """A step in a sentence, from its `summary` in tools.yaml."""
     tool = tools[step.tool]
-    values = arguments or {name: _plain(value, step.id) for name, value in tool.bind(step.arguments).items()}
+    values = {name: _plain(value, step.id) for name, value in tool.bind(step.arguments).items()}
     words = {name: ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for name, v in values.items()}
     text = tool.summary.format_map(words) if tool.summary else step.tool.replace("_", " ")
     return text.strip().rstrip(":").strip()
 
 
 def console(error: bool = False) -> Console:
-    """A console that keeps long values whole and obeys NO_COLOR."""
-    return Console(stderr=error, highlight=False, soft_wrap=True)
+    """A console that wraps long values, never cuts them, and obeys NO_COLOR."""
+    return Console(stderr=error, highlight=False)

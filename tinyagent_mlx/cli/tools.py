@@ -68,7 +68,9 @@ def _show(tool: Tool) -> int:
     for example in tool.examples:
         plan = print_plan(example.plan).replace("\n", "\n    ")
         print(f"  example: {example.request}\n    {plan}")
-    print(f"script: {tool.script.name if tool.script else 'none'}; undone by: {tool.inverse.name if tool.inverse else 'nothing'}")
+    print(
+        f"script: {tool.script.name if tool.script else 'none'}; undone by: {tool.inverse.name if tool.inverse else 'nothing'}"
+    )
     print(json.dumps(tool.json_schema(), ensure_ascii=False, indent=1))
     return 0
 
@@ -82,7 +84,9 @@ def _check(tools: Toolbox) -> int:
             for finding in lint(file.read_text(encoding="utf-8")) if file else ():
                 errors += finding.severity == "error"
                 warnings += finding.severity != "error"
-                print(f"{file}:{finding.line}: {finding.severity}: {finding.message}; {finding.remedy}", file=sys.stderr)
+                print(
+                    f"{file}:{finding.line}: {finding.severity}: {finding.message}; {finding.remedy}", file=sys.stderr
+                )
     print(f"{len(tools)} tools, {errors} errors, {warnings} warnings, fingerprint {tools.fingerprint}")
     return 2 if errors else 0
 
@@ -92,8 +96,8 @@ def compiled(tools: Toolbox) -> dict[str, str]:
     from tinyagent_mlx import grammar, prompt
 
     return {
-        "prompt.txt": prompt.tool_block(tools) + "\n",
-        "grammar.lark": grammar.plan_grammar(tools) + "\n",
+        "prompt.txt": "\n\n".join(prompt.tool_block(tool) for tool in tools) + "\n",
+        "grammar.lark": grammar.line_grammar(tools, "", ()) + "\n",
         "labels.txt": "\n".join(tools.names) + "\n",
         "schema.json": json.dumps([tool.json_schema() for tool in tools], ensure_ascii=False, indent=1) + "\n",
         "fingerprint.txt": tools.fingerprint + "\n",
@@ -113,7 +117,11 @@ def _compile(tools: Toolbox, folder: Path | None, check: bool) -> int:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         return 0
-    differing = [name for name, text in texts.items() if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text]
+    differing = [
+        name
+        for name, text in texts.items()
+        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+    ]
     for name in differing:
         print(f"{folder / name}: differs from what tools.yaml compiles into", file=sys.stderr)
     return 1 if differing else 0

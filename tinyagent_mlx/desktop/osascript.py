@@ -182,7 +182,7 @@ def parse_error(stderr: str) -> tuple[str, int | None]:
     match = re.search(r" \((-?\d+)\)\Z", text)
     number = int(match[1]) if match else None
     message = text[: match.start()] if match else text
-    return re.sub(r"\A.*?\b(?:execution|syntax) error: ", "", message, count=1, flags=re.DOTALL), number
+    return re.sub(r"\A.*?\b(?:execution|syntax) error: ", "", message, flags=re.DOTALL), number
 
 
 def _script(tool: Tool, script: Path | None) -> Path:

@@ -103,7 +103,9 @@ def collate(traces: Sequence[_Trace], layout: Layout, words: int) -> Targets:
 class Batches:
     """An endless, reproducible stream of batches: pool number p is the same whenever it is drawn."""
 
-    def __init__(self, generator: Generator, layout: Layout, tokenizer: WordTokenizer, size: int, seed: int, rank: int = 0):
+    def __init__(
+        self, generator: Generator, layout: Layout, tokenizer: WordTokenizer, size: int, seed: int, rank: int = 0
+    ):
         self.generator, self.oracle, self.tokenizer = generator, Oracle(layout), tokenizer
         self.size, self.seed, self.rank = size, seed, rank
 

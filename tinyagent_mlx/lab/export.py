@@ -1,6 +1,6 @@
 """Make a planner folder of a training checkpoint: quantize, write the manifest, keep the tokenizer.
 
-    python -m tinyagent_mlx.lab.export --checkpoint runs/planner --base FOLDER --out weights/planner
+python -m tinyagent_mlx.lab.export --checkpoint runs/planner --base FOLDER --out weights/planner
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
-import mlx.core as mx
 
 from tinyagent_mlx import weights
 from tinyagent_mlx.lab import corpus
@@ -34,7 +33,7 @@ def data_hash() -> str:
 
 def load_checkpoint(file: Path, args: ModelArgs) -> tuple[PointerModel, int]:
     """Read a training checkpoint; gives the model and its step."""
-    arrays, metadata = mx.load(str(file), return_metadata=True)
+    arrays, metadata = weights.read_arrays(file)
     model = PointerModel(args)
     model.load_weights([(name[6:], value) for name, value in arrays.items() if name.startswith("model.")])
     return model, int(metadata["step"])

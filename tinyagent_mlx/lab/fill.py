@@ -26,10 +26,29 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+_NUMBERS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 _DOMAINS = ("com", "org", "net", "io", "co.uk", "in", "edu", "de", "fr", "dev", "ng", "com.au", "co")
 
 
@@ -92,7 +111,11 @@ class Filler:
             return self._replaced(value)
         words = self._words(*_LENGTHS[kind])
         text = " ".join(words)
-        return text.title() if kind in ("title", "topic", "subject", "note", "folder", "list") and rng.random() < 0.5 else text
+        return (
+            text.title()
+            if kind in ("title", "topic", "subject", "note", "folder", "list") and rng.random() < 0.5
+            else text
+        )
 
     def _replaced(self, value: str) -> str:
         words = value.split(" ")
@@ -132,7 +155,9 @@ class Filler:
         first = _ascii(rng.choice(self.lists["first_names"])) or "sam"
         last = _ascii(rng.choice(self.lists["last_names"])) or "lee"
         word = rng.choice(self.dictionary) if rng.random() < 0.7 else self.made_up()
-        local = rng.choice((first, f"{first}.{last}", f"{first[0]}{last}", f"{first}_{last}", word, f"{first}{rng.randint(1, 99)}"))
+        local = rng.choice(
+            (first, f"{first}.{last}", f"{first[0]}{last}", f"{first}_{last}", word, f"{first}{rng.randint(1, 99)}")
+        )
         host = rng.choice((word, last, self.made_up(), "gmail", "example", "outlook", "stanford", "company"))
         address = f"{local}@{host}.{rng.choice(_DOMAINS)}"
         return address if rng.random() < 0.8 else address.replace(first, first.capitalize(), 1)
@@ -161,7 +186,11 @@ class Filler:
             stem = " ".join(words).capitalize() if rng.random() < 0.5 else " ".join(words)
         if rng.random() < 0.15:
             stem += f" {rng.randint(1, 2030)}" if " " in stem else f"_v{rng.randint(1, 9)}"
-        ending = "pdf" if kind == "pdf" else rng.choice("pdf docx xlsx pptx txt key png jpg csv zip md pages".split())
+        ending = (
+            "pdf"
+            if kind == "pdf"
+            else rng.choice(["pdf", "docx", "xlsx", "pptx", "txt", "key", "png", "jpg", "csv", "zip", "md", "pages"])
+        )
         if rng.random() < 0.75:
             return f"{stem}.{ending}"
         return f"the {' '.join(words)} {rng.choice(('file', 'document', 'report', 'pdf', 'spreadsheet', 'paper', 'slides'))}"
@@ -191,7 +220,11 @@ class Filler:
             return digits if minute else f"{hour} o'clock"
         if style < 0.9:
             return rng.choice(("noon", "midnight", "12 noon"))
-        return digits + " " + {"am": "in the morning", "pm": "in the afternoon" if hour < 6 or hour == 12 else "in the evening"}[half]
+        return (
+            digits
+            + " "
+            + {"am": "in the morning", "pm": "in the afternoon" if hour < 6 or hour == 12 else "in the evening"}[half]
+        )
 
     def _spoken_time(self, hour: int, minute: int, half: str) -> str:
         rng, name = self.rng, _NUMBERS[hour]
@@ -206,7 +239,15 @@ class Filler:
             return f"{_NUMBERS[minute]} past {name}"
         if minute:
             return f"{hour}:{minute:02} {half}"
-        return rng.choice((f"{name} {half}", f"{hour} {half}", f"{name} o'clock", f"{hour}{half}", f"{name} in the {'morning' if half == 'am' else 'afternoon'}"))
+        return rng.choice(
+            (
+                f"{name} {half}",
+                f"{hour} {half}",
+                f"{name} o'clock",
+                f"{hour}{half}",
+                f"{name} in the {'morning' if half == 'am' else 'afternoon'}",
+            )
+        )
 
     def date(self, spoken: bool) -> str:
         rng = self.rng
@@ -225,13 +266,33 @@ class Filler:
         if draw < 0.72:
             return rng.choice((f"the {ordinal}", f"the {ordinal} of {month}", f"{month} {ordinal}"))
         if draw < 0.86:
-            return rng.choice((f"{month} {day}", f"{day} {month}", f"{month[:3]} {day}", f"{day} {month[:3]}", f"{weekday} the {ordinal}", f"{weekday} {day} {month}"))
+            return rng.choice(
+                (
+                    f"{month} {day}",
+                    f"{day} {month}",
+                    f"{month[:3]} {day}",
+                    f"{day} {month[:3]}",
+                    f"{weekday} the {ordinal}",
+                    f"{weekday} {day} {month}",
+                )
+            )
         if draw < 0.92 and not spoken:
             year = rng.randint(2025, 2029)
             number = _MONTHS.index(month) + 1
             return rng.choice((f"{year}-{number:02}-{day:02}", f"{month} {day}, {year}", f"{day} {month} {year}"))
         number_of = rng.randint(2, 6)
-        return rng.choice((f"in {_NUMBERS[number_of] if spoken else number_of} days", "next week", "in a week", f"in {_NUMBERS[number_of]} weeks", "this weekend", "the weekend", "the end of the month", "next month"))
+        return rng.choice(
+            (
+                f"in {_NUMBERS[number_of] if spoken else number_of} days",
+                "next week",
+                "in a week",
+                f"in {_NUMBERS[number_of]} weeks",
+                "this weekend",
+                "the weekend",
+                "the end of the month",
+                "next month",
+            )
+        )
 
     def moment(self, spoken: bool) -> str:
         rng = self.rng
@@ -240,7 +301,9 @@ class Filler:
         if draw < 0.06:
             count = rng.choice((2, 3, 5, 10, 15, 20, 30, 45))
             number = _NUMBERS[count] if count <= 20 and (spoken or rng.random() < 0.4) else str(count)
-            return rng.choice((f"in {number} minutes", f"in {rng.choice(('an hour', 'two hours', 'half an hour', '3 hours'))}"))
+            return rng.choice(
+                (f"in {number} minutes", f"in {rng.choice(('an hour', 'two hours', 'half an hour', '3 hours'))}")
+            )
         if draw < 0.5:
             return f"{date} at {time}"
         if draw < 0.68:
@@ -253,14 +316,20 @@ class Filler:
             return f"{rng.choice(('tomorrow', _choice(rng, _DAYS)))} {rng.choice(('morning', 'afternoon', 'evening'))} at {time}"
         if draw < 0.95:
             return f"{date}, {time}"
-        return f"{rng.choice(('tomorrow', 'this', _choice(rng, _DAYS)))} {rng.choice(('morning', 'afternoon', 'evening'))}"
+        return (
+            f"{rng.choice(('tomorrow', 'this', _choice(rng, _DAYS)))} {rng.choice(('morning', 'afternoon', 'evening'))}"
+        )
 
     def length(self, spoken: bool) -> str:
         rng = self.rng
         minutes = rng.choice((10, 15, 20, 25, 30, 40, 45, 50, 60, 75, 90, 120))
         if minutes % 60 == 0 and rng.random() < 0.8:
             hours = minutes // 60
-            return rng.choice(("an hour", "one hour", "1 hour", "1h")) if hours == 1 else rng.choice(("two hours", "2 hours", "2h"))
+            return (
+                rng.choice(("an hour", "one hour", "1 hour", "1h"))
+                if hours == 1
+                else rng.choice(("two hours", "2 hours", "2h"))
+            )
         if minutes == 90:
             return rng.choice(("an hour and a half", "90 minutes", "1.5 hours", "one and a half hours"))
         if minutes == 30 and rng.random() < 0.4:

@@ -1,6 +1,6 @@
 """Plan twenty requests with the shipped planner and print them for the README, wrong ones included.
 
-    python -m tinyagent_mlx.lab.gallery
+python -m tinyagent_mlx.lab.gallery
 """
 
 from __future__ import annotations

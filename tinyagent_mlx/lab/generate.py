@@ -32,7 +32,19 @@ _SPOKEN_CONNECTORS = (
     " and ", " and then ", " then ", " also ", " and um ", " oh and ", " after that ", " and also ", " plus ", " ok then ",
     " next ", " and uh ", " once thats done ",
 )  # fmt: skip
-_OPENERS = ("please ", "hey, ", "ok ", "hi, ", "so ", "can you ", "could you ", "quick one: ", "right, ", "I need you to ", "pls ")
+_OPENERS = (
+    "please ",
+    "hey, ",
+    "ok ",
+    "hi, ",
+    "so ",
+    "can you ",
+    "could you ",
+    "quick one: ",
+    "right, ",
+    "I need you to ",
+    "pls ",
+)
 _SPOKEN_OPENERS = ("um ", "uh ", "hey ", "okay so ", "so ", "right ", "please ", "yeah ", "hey assistant ", "computer ")
 _CLOSERS = (" please", ", thanks", " thanks", ", please", " for me", ", cheers", " thx", " asap", ". Thank you!")
 _SPOKEN_CLOSERS = (" please", " thanks", " for me", " thank you", " okay", " if you can")
@@ -63,7 +75,9 @@ class Row:
 
         def number(step: Step) -> Step:
             arguments = zip(tools[step.tool].arguments, step.arguments, strict=True)
-            values = tuple(_number(value) if argument.type.name == "integer" else value for argument, value in arguments)
+            values = tuple(
+                _number(value) if argument.type.name == "integer" else value for argument, value in arguments
+            )
             return Step(step.id, step.tool, values)
 
         return Plan(tuple(number(step) for step in self.plan.steps))
@@ -81,7 +95,9 @@ def _number(value: Value) -> Value:
 class Generator:
     """Draw rows from wordings. `rows` is endless."""
 
-    def __init__(self, wordings: Sequence[Wording], tools: Toolbox, dictionary: list[str], seed: int, mix: Mix | None = None):
+    def __init__(
+        self, wordings: Sequence[Wording], tools: Toolbox, dictionary: list[str], seed: int, mix: Mix | None = None
+    ):
         self.rng = random.Random(seed)
         self.tools, self.mix = tools, mix or Mix()
         self.oracle = Oracle(Layout(tools))
@@ -253,7 +269,7 @@ class _Text:
 
 
 def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " and text[:1] != "I" else text
+    return text[:1].lower() + text[1:] if text[1:2].islower() or (text[1:2] == " " and text[:1] != "I") else text
 
 
 def open_dictionary(vocabulary: Sequence[str]) -> list[str]:

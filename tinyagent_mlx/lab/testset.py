@@ -1,6 +1,6 @@
 """Write cases from held-out wordings: the own test split, none of whose wordings, nor a near copy, is in training.
 
-    python -m tinyagent_mlx.lab.testset --base FOLDER --out runs/test.jsonl --count 1000
+python -m tinyagent_mlx.lab.testset --base FOLDER --out runs/test.jsonl --count 1000
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ def write_cases(file: Path, tools: Toolbox, dictionary: list[str], part: str, co
     rows = Generator(wordings, tools, dictionary, seed).rows()
     lines = []
     for number, row in zip(range(count), rows, strict=False):
-        tags = [row.register, f"steps {len(row.plan.steps)}", "refusal" if row.plan.refused else f"wordings {len(row.sources)}"]
+        tags = [
+            row.register,
+            f"steps {len(row.plan.steps)}",
+            "refusal" if row.plan.refused else f"wordings {len(row.sources)}",
+        ]
         plan = print_plan(row.graded(tools))
         case = {"id": f"{part}-{number:04}", "query": row.request, "plans": [plan], "now": NOW, "tags": tags}
         lines.append(json.dumps(case, ensure_ascii=False))

@@ -109,10 +109,14 @@ class Retrieval(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor, tools: Tensor) -> Tensor:
         k, v = self.key(states), self.value(states)
-        weights = torch.softmax(self.query(tools) @ k.transpose(-1, -2) * k.shape[-1] ** -0.5 + mask[:, None, :], dim=-1)
+        weights = torch.softmax(
+            self.query(tools) @ k.transpose(-1, -2) * k.shape[-1] ** -0.5 + mask[:, None, :], dim=-1
+        )
         found = weights @ v
         named = self.tool(tools)[None].expand_as(found)
-        return self.out(F.gelu(self.hidden(torch.cat([found, named, found * named], dim=-1)), approximate="tanh"))[..., 0]
+        return self.out(F.gelu(self.hidden(torch.cat([found, named, found * named], dim=-1)), approximate="tanh"))[
+            ..., 0
+        ]
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,9 @@ class PointerModel(nn.Module):
         additive = torch.where(valid, 0.0, -1e9)
         first = torch.from_numpy(batch.first).long()[..., None].expand(-1, -1, states.shape[-1])
         words = states.gather(1, first)
-        steps = self._steps(schema, words, torch.from_numpy(t.step_tools).long(), torch.from_numpy(t.step_starts).long())
+        steps = self._steps(
+            schema, words, torch.from_numpy(t.step_tools).long(), torch.from_numpy(t.step_starts).long()
+        )
         x = self._inputs(schema, words, steps, t)
         memory = self.memory(states)
         for layer in self.layers:
@@ -181,14 +187,21 @@ class PointerModel(nn.Module):
         fixed = torch.cat([self.special_key.weight, self.tool_key(schema.tools), self.constant_key(schema.constants)])
         before = torch.cat([fixed.expand(len(steps), -1, -1), self.step_key(steps)], dim=1)
         starts, ends = q @ self.start_key(words).transpose(-1, -2), q @ self.end_key(words).transpose(-1, -2)
-        return torch.cat([q @ before.transpose(-1, -2), torch.where((kind == SPAN_END)[..., None], ends, starts)], dim=-1)
+        return torch.cat(
+            [q @ before.transpose(-1, -2), torch.where((kind == SPAN_END)[..., None], ends, starts)], dim=-1
+        )
 
 
-def loss(model: PointerModel, batch: Batch, t: Targets, schema: Schema, retrieval_weight: float, pos_weight: float) -> Tensor:
+def loss(
+    model: PointerModel, batch: Batch, t: Targets, schema: Schema, retrieval_weight: float, pos_weight: float
+) -> Tensor:
     """The same loss as `train_planner.loss`."""
     logits, scores = model(batch, t, schema)
     weight, needed = torch.from_numpy(t.weight), torch.from_numpy(t.needed)
     each = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(t.target).long().flatten(), reduction="none")
     pointing = (each.view_as(weight) * weight).sum() / weight.sum()
     positive = torch.where(needed > 0, pos_weight, 1.0)
-    return pointing + retrieval_weight * (F.binary_cross_entropy_with_logits(scores, needed, reduction="none") * positive).mean()
+    return (
+        pointing
+        + retrieval_weight * (F.binary_cross_entropy_with_logits(scores, needed, reduction="none") * positive).mean()
+    )

@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_unflatten
 
 from tinyagent_mlx.decisions import KINDS, Layout
 from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained
@@ -31,6 +32,7 @@ from tinyagent_mlx.lab.generate import Generator, open_dictionary
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
+from tinyagent_mlx.weights import flat, read_arrays
 from tinyagent_mlx.words import split_words
 
 
@@ -82,7 +84,7 @@ def loss(model: PointerModel, batch: Batch, targets: Targets, schema: Schema, re
     )  # fmt: skip
     causal = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
     hidden, _ = model.decode(x, memory, mask=causal)
-    logits = model.scores(hidden, kind, model.keys(schema, memory), steps)
+    logits = model.scores(hidden, kind, model.candidate_keys(schema, memory), steps)
     logits = mx.where(mx.array(targets.legal), logits, -1e9)
     weight = mx.array(targets.weight)
     pointing = (nn.losses.cross_entropy(logits, mx.array(targets.target)) * weight).sum() / weight.sum()
@@ -102,7 +104,10 @@ def optimizer(recipe: Recipe) -> optim.Optimizer:
         return optim.join_schedules([rise, fall], [recipe.warmup])
 
     return optim.MultiOptimizer(
-        [optim.AdamW(schedule(recipe.encoder_lr), weight_decay=0.01), optim.AdamW(schedule(recipe.decoder_lr), weight_decay=0.01)],
+        [
+            optim.AdamW(schedule(recipe.encoder_lr), weight_decay=0.01),
+            optim.AdamW(schedule(recipe.decoder_lr), weight_decay=0.01),
+        ],
         [lambda name, _: name.startswith("encoder")],
     )
 
@@ -130,8 +135,8 @@ def save(folder: Path, model: PointerModel, rule: optim.Optimizer, step: int) ->
     """Write a checkpoint in one rename, so that a killed run leaves the last whole one."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "part.safetensors"
-    arrays = {f"model.{name}": value for name, value in tree_flatten(model.parameters())}
-    arrays |= {f"rule.{name}": value for name, value in tree_flatten(rule.state) if isinstance(value, mx.array)}
+    arrays = {f"model.{name}": value for name, value in flat(model.parameters()).items()}
+    arrays |= {f"rule.{name}": value for name, value in flat(rule.state).items()}
     mx.save_safetensors(str(part), arrays, {"step": str(step)})
     part.rename(folder / "checkpoint.safetensors")
 
@@ -141,7 +146,7 @@ def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> int:
     file = folder / "checkpoint.safetensors"
     if not file.exists():
         return 0
-    arrays, metadata = mx.load(str(file), return_metadata=True)
+    arrays, metadata = read_arrays(file)
     model.load_weights([(n[6:], v) for n, v in arrays.items() if n.startswith("model.")])
     rule.init(model.trainable_parameters())
     rule.state = tree_unflatten([(n[5:], v) for n, v in arrays.items() if n.startswith("rule.")])
@@ -193,7 +198,9 @@ def train(recipe: Recipe, tools: Toolbox, log=print) -> PointerModel:
         if group.rank() == 0 and (step + 1) % 20 == 0:
             seconds = (time.perf_counter() - began) / (step + 1 - start)
             left = seconds * (recipe.steps - step - 1) / 60
-            log(f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left")
+            log(
+                f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left"
+            )
         if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps):
             save(out, model, rule, step + 1)
     return model

@@ -1,6 +1,6 @@
 """Train the pointer planner in PyTorch with the recipe of `train_planner.py`: same data, same loss, same checkpoints.
 
-    python -m tinyagent_mlx.lab.train_torch --base FOLDER --out runs/planner --steps 3000
+python -m tinyagent_mlx.lab.train_torch --base FOLDER --out runs/planner --steps 3000
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import torch  # before MLX: one thread pool for the cores
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten
 
 from tinyagent_mlx.decisions import Layout
 from tinyagent_mlx.encoder import WordTokenizer
@@ -20,6 +19,7 @@ from tinyagent_mlx.lab import torch_twin
 from tinyagent_mlx.lab.train_planner import Recipe, arguments, build, prefetch, training_batches
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
+from tinyagent_mlx.weights import flat, read_arrays
 from tinyagent_mlx.words import split_words
 
 
@@ -59,7 +59,7 @@ def _resume(folder: Path, model: torch_twin.PointerModel, rule: torch.optim.Opti
     file = folder / "checkpoint.safetensors"
     if not file.exists():
         return 0
-    arrays, metadata = mx.load(str(file), return_metadata=True)
+    arrays, metadata = read_arrays(file)
     model.load_state_dict({name[6:]: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
     rule.load_state_dict(torch.load(folder / "rule.torch", weights_only=True))
     return int(metadata["step"])
@@ -70,7 +70,7 @@ def train(recipe: Recipe, tools: Toolbox, log=print) -> None:
     torch.manual_seed(recipe.seed)
     start_weights = build(recipe)
     model = torch_twin.PointerModel(start_weights.args)
-    model.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in tree_flatten(start_weights.parameters())})
+    model.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in flat(start_weights.parameters()).items()})
     rule = torch.optim.AdamW(_groups(model, recipe), weight_decay=0.01, fused=True)
     out = Path(recipe.out)
     start = _resume(out, model, rule)
@@ -92,7 +92,9 @@ def train(recipe: Recipe, tools: Toolbox, log=print) -> None:
         if (step + 1) % 20 == 0:
             seconds = (time.perf_counter() - began) / (step + 1 - start)
             left = seconds * (recipe.steps - step - 1) / 60
-            log(f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left")
+            log(
+                f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left"
+            )
         if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
             _save(out, model, rule, step + 1)
 

@@ -1,0 +1,131 @@
+"""Plain fakes for the screens: a planner that yields given steps, a desktop that remembers what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from tinyagent_mlx.agent import Agent
+from tinyagent_mlx.cli.doctor import Check
+from tinyagent_mlx.desktop.base import Result
+from tinyagent_mlx.paths import shipped
+from tinyagent_mlx.plan import Step, parse_plan
+from tinyagent_mlx.planner import PlanEnd
+from tinyagent_mlx.retriever import EveryTool
+from tinyagent_mlx.toolbox import Tool, Toolbox
+from tinyagent_mlx.toolfile import load_toolbox
+from tui.app import TinyAgentApp
+
+NOW = datetime(2026, 11, 23, 9, 0)
+SYNC = """\
+1. get_email_address("Sid")
+2. get_email_address("Lutfi")
+3. create_calendar_event("Sync", "friday at 3pm", "", "", ["$1", "$2"], "", "")"""
+
+
+@dataclass
+class FakePlanner:
+    """Gives `plans[request]`, or the one plan for every request; `hold` stops it before the step of that number."""
+
+    plans: Mapping[str, str] | str
+    hold: Mapping[int, threading.Event] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    name: str = "fake planner"
+
+    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
+        self.asked.append(text)
+        plan = self.plans if isinstance(self.plans, str) else self.plans[text]
+        for step in parse_plan(plan).steps:
+            if step.id in self.hold:
+                self.hold[step.id].wait(10)
+            yield step
+        yield PlanEnd(1, 1, 1)
+
+
+@dataclass
+class FakeDesktop:
+    """`answers` map (tool, first argument) or a tool's name to a value or an error; `hold` keeps a tool's calls waiting."""
+
+    answers: dict[Any, str | Exception] = field(default_factory=dict)
+    hold: dict[str, asyncio.Event] = field(default_factory=dict)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    name: str = "fake desktop"
+
+    def preview(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
+        return f"{tool.name} with {dict(arguments)}"
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], now: datetime) -> Result:
+        self.calls.append((tool.name, dict(arguments)))
+        if tool.name in self.hold:
+            await self.hold[tool.name].wait()
+        first = next(iter(arguments.values()), "")
+        answer = self.answers.get((tool.name, first), self.answers.get(tool.name, f"{first}@example.org".lower()))
+        if isinstance(answer, Exception):
+            raise answer
+        return Result(answer)
+
+    async def undo(self, tool: Tool, handle: str) -> str:
+        return "undone"
+
+    def called(self, name: str) -> list[dict[str, Any]]:
+        return [arguments for tool, arguments in self.calls if tool == name]
+
+
+def read_tools() -> Toolbox:
+    return load_toolbox(shipped("tools.yaml"))
+
+
+def checks() -> list[Check]:
+    return [Check("python", "ok", "3.11"), Check("voice", "missing", "mlx-whisper is not installed", "install it")]
+
+
+def make_app(
+    planner: FakePlanner | None = None,
+    desktop: FakeDesktop | None = None,
+    make_agent: Callable[[], Agent] | None = None,
+    **settings: Any,
+) -> TinyAgentApp:
+    def agent() -> Agent:
+        return Agent(read_tools(), planner or FakePlanner(SYNC), EveryTool(), desktop or FakeDesktop())
+
+    given = {"load_tools": read_tools, "tools_file": shipped("tools.yaml"), "checks": checks, "now": lambda: NOW}
+    return TinyAgentApp(make_agent or agent, still=True, **(given | settings))
+
+
+async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 5) -> None:
+    """Wait for what must come true; fails when it does not."""
+    for _ in range(int(seconds / 0.02)):
+        await pilot.pause(0.02)
+        if condition():
+            return
+    raise AssertionError("it did not come true in time")
+
+
+async def ask(pilot: Pilot, request: str) -> None:
+    pilot.app.screen.prompt.write(request)
+    await pilot.press("enter")
+
+
+def text_of(pilot: Pilot, selector: str = "#runs") -> str:
+    """What the widgets under a selector say."""
+    from textual.widgets import Label, Static
+
+    found = []
+    for root in pilot.app.screen.query(selector):
+        for widget in root.walk_children(with_self=True):
+            if isinstance(widget, (Static, Label)) and widget.display:
+                found.append(str(widget.visual if hasattr(widget, "visual") else widget.render()))
+    return "\n".join(found)
+
+
+def file_at(folder: Path, name: str, text: str) -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file

@@ -1,0 +1,275 @@
+"""The Ask screen: requests go in at the bottom, plans grow above, one approval lets them act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+from textual.worker import Worker
+
+from tinyagent_mlx.errors import StepError, TinyAgentError
+from tinyagent_mlx.plan import Plan, Step
+from tui.approval import Answer, ApprovalBar
+from tui.engine import Engine
+from tui.history import History
+from tui.prompt import Prompt
+from tui.title import TitleBar
+
+if TYPE_CHECKING:
+    from tinyagent_mlx.agent import Agent
+    from tinyagent_mlx.events import Event
+    from tinyagent_mlx.executor import Outcome
+    from tinyagent_mlx.toolbox import Toolbox
+    from tui.plan_view import StepBody
+    from tui.run_view import RunView
+
+KEPT_RUNS = 20
+WELCOME = "Say what should be done, for example:\n\n{}\n\nNothing is written or sent before you approve the whole plan."
+
+
+class AskScreen(Screen[None]):
+    BINDINGS: ClassVar = [
+        Binding("escape", "stop", "Stop"),
+        Binding("escape", "to_prompt", "Prompt", show=False),
+        Binding("pageup", "scroll_runs(-1)", show=False),
+        Binding("pagedown", "scroll_runs(1)", show=False),
+    ]
+    HELP = "ask"
+
+    def __init__(
+        self, engine: Engine, history: History, now: Callable[[], datetime], examples: tuple[str, ...], blink: bool
+    ):
+        super().__init__()
+        self.engine, self.now, self.examples = engine, now, examples
+        self.prompt = Prompt(history, blink)
+        self.bar = ApprovalBar()
+        self.running: Worker[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Ask")
+        with VerticalScroll(id="runs", can_focus=False):
+            yield Static(WELCOME.format("\n".join(f"  {line}" for line in self.examples)), id="welcome", markup=False)
+        yield self.bar
+        yield self.prompt
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.prompt.focus()
+
+    @property
+    def runs(self) -> VerticalScroll:
+        return self.query_one("#runs", VerticalScroll)
+
+    @on(Prompt.Submitted)
+    def _submitted(self, event: Prompt.Submitted) -> None:
+        if self.bar.asking:
+            self.notify("First answer the plan above: Tab goes there. Your text stays.", severity="warning")
+        elif self.running:
+            self.notify("Still at the last request; Esc stops it. Your text stays.", severity="warning")
+        else:
+            self.prompt.requests.add(event.request)
+            self.prompt.write("")
+            self._start(event.request)
+
+    @on(Prompt.AnswerWanted)
+    def _to_the_answer(self) -> None:
+        """Leave the prompt for the approval, else for what the last run offers, else for its last step."""
+        if self.bar.asking:
+            self.bar.focus()
+            return
+        waiting = [*self.query(".offers"), *self.query("StepBody")]
+        offers = [widget for widget in self.query(".offers") if widget.display]
+        if offers:
+            offers[-1].focus()
+        elif waiting and self.query("StepBody"):
+            self.query("StepBody").last().focus()
+
+    @on(ApprovalBar.Typed)
+    def _typed(self, event: ApprovalBar.Typed) -> None:
+        self.prompt.take(event.text)
+
+    def _start(self, request: str, plan: Plan | None = None) -> None:
+        self.running = self.run_worker(self._carry_out(request, plan), exit_on_error=False)
+        self.refresh_bindings()
+
+    async def _carry_out(self, request: str, plan: Plan | None) -> None:
+        """One request from its text, or from a plan that was made before, to its account."""
+        from tui.run_view import RunView
+
+        view = RunView(request)
+        note = ""
+        try:
+            await self._append(view)
+            note = await _Session(self, view).run(request, plan)
+        except TinyAgentError as error:
+            view.fail(
+                f"{error}. Nothing was done.",
+                error.advice if isinstance(error, StepError) else "F4 shows what is missing",
+            )
+        except Exception as error:  # a fault of ours must not take what is on the screen with it
+            self.log.error(error)
+            view.fail(f"The program has a fault: {type(error).__name__}: {error}", "what is marked done above was done")
+        finally:
+            self.running = None
+            self.refresh_bindings()
+            if self.focused is None or self.bar in self.focused.ancestors_with_self:
+                self.prompt.focus()
+        if note:
+            self._start(f"{request.rstrip(' .')}. {note}")
+
+    async def _append(self, view: RunView) -> None:
+        for welcome in self.query("#welcome"):
+            await welcome.remove()
+        old = list(self.runs.children)[: max(0, len(self.runs.children) - KEPT_RUNS + 1)]
+        for gone in old:
+            await gone.remove()
+        await self.runs.mount(view)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Stay at the end as it grows, until the user scrolls away."""
+        self.runs.anchor()
+
+    def action_stop(self) -> None:
+        """Stop planning at once and execution at the next safe point; every step is accounted for."""
+        if self.bar.leave_note():
+            return
+        if self.running:
+            self.running.cancel()
+
+    def action_to_prompt(self) -> None:
+        self.prompt.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self.running) if action == "stop" else True
+
+    def action_scroll_runs(self, pages: int) -> None:
+        self.runs.scroll_relative(y=pages * max(1, self.runs.size.height - 2), animate=False)
+
+    def on_run_view_again(self, event: RunView.Again) -> None:
+        if self.running:
+            self.notify("Still at another request; Esc stops it.", severity="warning")
+            return
+        self.prompt.focus()
+        if event.edit:
+            self.run_worker(self._edit_and_start(event.request, event.plan))
+        else:
+            self._start(event.request, event.plan)
+
+    async def _edit_and_start(self, request: str, plan: Plan) -> None:
+        from tui.edit import EditScreen
+
+        agent = await self.engine.agent()
+        edited = await self.app.push_screen_wait(EditScreen(plan, agent.toolbox, self.now()))
+        if edited is not None and edited.steps and not self.running:
+            ids = {step.id: number for number, step in enumerate(edited.steps, 1)}
+            self._start(request, Plan(tuple(step.renumbered(ids) for step in edited.steps)))
+
+    async def on_step_body_opened(self, event: StepBody.Opened) -> None:
+        from tui.reader import ReaderScreen
+
+        node = event.node
+        title = f"Step {node.step.id} · {node.tool.name}"
+        if event.what == "preview":
+            agent = await self.engine.agent()
+            from tinyagent_mlx.values import map_references
+
+            arguments = node.tool.bind(
+                map_references(value, lambda k: f"<result of step {k}>") for value in node.step.arguments
+            )
+            self.app.push_screen(ReaderScreen(f"{title}: what it runs", agent.desktop.preview(node.tool, arguments)))
+        elif node.result:
+            self.app.push_screen(ReaderScreen(f"{title}: result", node.result))
+        else:
+            self.notify("This step has no result yet.", severity="warning")
+
+
+class _Session:
+    """One run of the agent, drawn into its view."""
+
+    def __init__(self, screen: AskScreen, view: RunView):
+        self.screen, self.view = screen, view
+        self.note = ""
+        self.agent: Agent | None = None
+        self.plan = Plan()
+
+    async def run(self, request: str, plan: Plan | None) -> str:
+        """Gives the note of a plan that was rejected with one, to plan again with."""
+        if not self.screen.engine.ready:
+            self.view.say("waits for the planner to load…")
+        self.agent = await self.screen.engine.agent()
+        self.view.tools = self.agent.toolbox
+        self.view.say("carrying out the rest…" if plan else "planning…  Esc stops")
+        now = self.screen.now()
+        if plan:
+            outcome = await self.agent.carry_out(plan, now, self.approve, self._show)
+        else:
+            outcome = await self.agent.run(request, now, self.approve, self._show)
+        self._account(outcome)
+        return self.note
+
+    def _show(self, event: Event) -> None:
+        self.view.show(event)
+        if self.screen.bar.asking and not self._to_approve():
+            self.screen.bar.answer(Answer("approve"))  # nothing can act any more, so there is no question
+
+    def _to_approve(self) -> list[Step]:
+        """The steps that an approval lets act: no reads, and none that waits for a step that failed."""
+        assert self.agent
+        lost = self._hopeless()
+        return [
+            step for step in self.plan.steps if self.agent.toolbox[step.tool].effect != "read" and step.id not in lost
+        ]
+
+    def _hopeless(self) -> set[int]:
+        from tui import wording
+
+        failed = {number for number, node in self.view.nodes.items() if node.state in ("failed", "unknown", "skipped")}
+        return wording.hopeless(self.plan, failed)
+
+    def _account(self, outcome: Outcome) -> None:
+        self.view.account(outcome)
+        if self.note:
+            self.view.say(f"Not approved: {self.note}. Planning again with that.")
+
+    async def approve(self, plan: Plan) -> Plan | None:
+        """Ask until there is an answer; an edited plan is asked for again, as it now is."""
+        assert self.agent
+        self.plan = plan
+        while self._to_approve():
+            answer = await self._ask(self.agent.toolbox)
+            if answer.choice == "edit":
+                await self._edit(self.agent.toolbox)
+                continue
+            self.screen.prompt.focus()
+            self.note = answer.note
+            if answer.choice != "approve":
+                return None
+            break
+        self.view.say("carrying it out…  Esc stops")
+        self.view.approved()
+        return self.plan
+
+    async def _ask(self, tools: Toolbox) -> Answer:
+        from tui import wording
+
+        typing = self.screen.prompt.has_focus and bool(self.screen.prompt.text)
+        self.view.say("Tab goes to the question." if typing else "")
+        self.screen._follow()
+        question = wording.approval_question(self.plan, tools, self._hopeless())
+        return await self.screen.bar.ask(question, take_focus=not typing)
+
+    async def _edit(self, tools: Toolbox) -> None:
+        from tui.edit import EditScreen
+
+        edited = await self.screen.app.push_screen_wait(EditScreen(self.plan, tools, self.screen.now()))
+        if edited is not None:
+            self.plan = edited
+            self.view.changed(edited)

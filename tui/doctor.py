@@ -1,0 +1,84 @@
+"""The Doctor screen, and the first thing a new user sees: a greeting, what works here, three requests to try."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.title import TitleBar
+
+if TYPE_CHECKING:
+    from tinyagent_mlx.cli.doctor import Check
+
+GREETING = (
+    "Hello. Say in your own words what should be done; tinyagent makes a plan of it, shows it in full, and does nothing "
+    "that writes or sends before you approve. All of it stays on this machine."
+)
+_MARKS = {"ok": ("✓", "green"), "slow": ("~", "yellow"), "missing": ("✗", "red")}
+
+
+class DoctorScreen(Screen[None]):
+    BINDINGS: ClassVar = [
+        Binding("r", "check", "Check again"),
+        Binding("escape", "app.go('ask')", "Ask"),
+    ]
+    HELP = "doctor"
+
+    class Tried(Message):
+        def __init__(self, request: str):
+            self.request = request
+            super().__init__()
+
+    def __init__(self, checks: Callable[[], Iterable[Check]], examples: tuple[str, ...], home: Path | None = None):
+        super().__init__()
+        self.checks, self.examples, self.home = checks, examples, home
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Doctor")
+        with VerticalScroll(id="doctor", can_focus=False):
+            yield Static(GREETING, id="greeting", markup=False)
+            yield Static("Try one of these: Enter puts it into the prompt.", classes="heading", markup=False)
+            yield OptionList(*(Option(request) for request in self.examples), id="requests", compact=True, markup=False)
+            yield Static("What works on this machine", classes="heading", markup=False)
+            yield Static("looking…", id="checks", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        requests = self.query_one("#requests", OptionList)
+        requests.highlighted = 0
+        requests.focus()
+        self.action_check()
+        if self.home:
+            self.home.mkdir(parents=True, exist_ok=True)
+            (self.home / "greeted").touch()
+
+    def action_check(self) -> None:
+        self.query_one("#checks", Static).update(Text("looking…", "dim"))
+        self.run_worker(self._check(), exclusive=True)
+
+    async def _check(self) -> None:
+        found = await asyncio.to_thread(lambda: list(self.checks()))
+        text = Text()
+        for check in found:
+            mark, style = _MARKS[check.state]
+            text.append("\n" if text else "").append(f"{mark} ", f"bold {style}").append(f"{check.subject:<9}", "bold")
+            text.append(f"{check.finding}" if check.state == "ok" else f"{check.state}: {check.finding}")
+            if check.remedy:
+                text.append(f"\n           → {check.remedy}", "dim")
+        self.query_one("#checks", Static).update(text)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.post_message(self.Tried(self.examples[event.option_index]))

@@ -1,0 +1,184 @@
+"""The Tools screen: each tool with its entry, script, JSON schema and examples; editing shows what the check finds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Input, OptionList, Static, TabbedContent, TabPane
+from textual.widgets.option_list import Option
+
+from tinyagent_mlx.cli.show import ICONS
+from tinyagent_mlx.plan import print_plan
+from tinyagent_mlx.toolbox import Tool, Toolbox
+from tui.shelf import Edit, Shelf
+from tui.title import TitleBar
+from tui.wording import EFFECT_WORDS
+
+
+class ToolsScreen(Screen[None]):
+    BINDINGS: ClassVar = [
+        Binding("e", "edit", "Edit tools.yaml"),
+        Binding("slash", "search", "Search"),
+        Binding("left,right", "leaf", "Entry / script / …", show=False),
+        Binding("escape", "leave", "Back"),
+    ]
+    HELP = "tools"
+
+    def __init__(self, shelf: Shelf, edit: Edit | None):
+        super().__init__()
+        self.shelf, self.edit = shelf, edit
+        self._revision = -1
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Tools")
+        yield Static("", id="findings", markup=False)
+        with Horizontal():
+            with Vertical(id="shelf"):
+                yield Input(placeholder="search", id="search", compact=True)
+                yield OptionList(id="names", markup=False)
+            with TabbedContent(id="leaves"):
+                for name in ("Entry", "Script", "Schema", "Examples"):
+                    with TabPane(name, id=name.lower()), VerticalScroll():
+                        yield Static("", id=f"{name.lower()}-text", markup=False)
+        yield Footer()
+
+    async def on_mount(self) -> None:
+        await self.shelf.look()
+        self._renew()
+        self.query_one("#names").focus()
+        self.set_interval(0.5, self._renew)
+
+    def _renew(self) -> None:
+        """Show what is on the shelf, if that is other than what is shown."""
+        if self._revision != self.shelf.revision:
+            self._revision = self.shelf.revision
+            self._say([self.shelf.trouble] if self.shelf.trouble else [])
+            self._list()
+
+    def _say(self, findings: list[str]) -> None:
+        box = self.query_one("#findings", Static)
+        box.update(Text("\n".join(findings)))
+        box.display = bool(findings)
+
+    @property
+    def tools(self) -> Toolbox:
+        return self.shelf.toolbox or Toolbox(())
+
+    @on(Input.Changed, "#search")
+    def _list(self) -> None:
+        names = self.query_one("#names", OptionList)
+        shown = self._tool()
+        words = self.query_one("#search", Input).value.lower().split()
+        found = [tool for tool in self.tools if all(word in _words(tool) for word in words)]
+        names.clear_options()
+        names.add_options([Option(f"{ICONS[tool.effect]} {tool.name}", id=tool.name) for tool in found])
+        if found:
+            kept = [n for n, tool in enumerate(found) if shown and tool.name == shown.name]
+            names.highlighted = kept[0] if kept else 0
+            self._show(found[names.highlighted])
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option.id in self.tools:
+            self._show(self.tools[str(event.option.id)])
+
+    @on(Input.Submitted, "#search")
+    def _found(self) -> None:
+        self.query_one("#names").focus()
+
+    def _tool(self) -> Tool | None:
+        names = self.query_one("#names", OptionList)
+        chosen = names.highlighted_option
+        return self.tools[str(chosen.id)] if chosen and chosen.id in self.tools else None
+
+    def _show(self, tool: Tool) -> None:
+        leaves = {
+            "entry": entry_text(tool),
+            "script": script_text(tool),
+            "schema": json.dumps(tool.json_schema(), ensure_ascii=False, indent=2),
+            "examples": example_text(tool),
+        }
+        for name, text in leaves.items():
+            self.query_one(f"#{name}-text", Static).update(Text(text))
+
+    def action_search(self) -> None:
+        self.query_one("#search").focus()
+
+    def action_leaf(self) -> None:
+        self.query_one("#leaves Tabs").focus()
+
+    async def action_leave(self) -> None:
+        search = self.query_one("#search", Input)
+        if search.has_focus or search.value:
+            search.value = ""
+            self.query_one("#names").focus()
+        else:
+            await self.app.run_action("app.go('ask')")
+
+    async def action_edit(self) -> None:
+        """Open tools.yaml at the tool that is shown; on return say what the check finds."""
+        if self.edit is None:
+            self.notify("There is no editor here.", severity="warning")
+            return
+        tool = self._tool()
+        trouble = self.edit(self.app, self.shelf.file, line_of(self.shelf.file, tool.name if tool else ""))
+        await self.shelf.look()
+        self._renew()
+        findings = [trouble] if trouble else self.shelf.findings()
+        self._say(findings or [f"{len(self.tools)} tools, and the check finds nothing wrong."])
+
+
+def _words(tool: Tool) -> str:
+    arguments = " ".join(argument.name for argument in tool.arguments)
+    return f"{tool.name} {tool.app} {tool.description} {tool.effect} {arguments}".lower()
+
+
+def line_of(file: Path, name: str) -> int:
+    """The line of tools.yaml at which a tool's entry begins, 1 when it is not found."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 1
+    return next((n for n, line in enumerate(lines, 1) if line.strip() == f"- name: {name}"), 1)
+
+
+def entry_text(tool: Tool) -> str:
+    """A tool's entry as people read it."""
+    lines = [tool.signature, "", tool.description, ""]
+    lines += [
+        f"App      {tool.app}",
+        f"Effect   {EFFECT_WORDS[tool.effect]}",
+        f"Returns  {tool.returns}",
+        f"Limit    {tool.timeout:g} s",
+    ]
+    lines += [f"Undo     {tool.inverse.name if tool.inverse else 'no inverse is declared'}", "", "Arguments"]
+    for argument in tool.arguments:
+        choices = f", one of {', '.join(map(str, argument.choices))}" if argument.choices else ""
+        lines.append(f"  {argument.name} ({argument.type.name}{choices})\n    {argument.description}")
+    if tool.rules:
+        lines += ["", "Rules", *(f"  {rule}" for rule in tool.rules)]
+    return "\n".join(lines)
+
+
+def script_text(tool: Tool) -> str:
+    """The scripts of a tool, whole."""
+    parts = [
+        f"-- {file.name}\n{file.read_text(encoding='utf-8')}"
+        for file in (tool.script, tool.inverse)
+        if file and file.is_file()
+    ]
+    return "\n\n".join(parts) or "This tool has no script."
+
+
+def example_text(tool: Tool) -> str:
+    return (
+        "\n\n".join(f"“{example.request}”\n{print_plan(example.plan)}" for example in tool.examples) or "No examples."
+    )
