@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tinyagent_mlx.cli.main import VERBS, main
 from tinyagent_mlx.plan import parse_plan
 
 NOW = "2026-11-23 09:00"
+GOLDEN = str(Path(__file__).parent / "golden" / "tools")
 PLAN_KEYS = {
     "query",
     "plan",
@@ -172,4 +174,4 @@ def test_doctor_finds_the_shipped_weights(capsys, tmp_path):
 
 
 def test_compiled_texts_are_the_golden_files(capsys):
-    assert main(["tools", "compile", "--out", "tests/golden", "--check"]) == 0, capsys.readouterr().err
+    assert main(["tools", "compile", "--out", GOLDEN, "--check"]) == 0, capsys.readouterr().err

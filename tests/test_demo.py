@@ -8,6 +8,7 @@ import re
 
 import pytest
 import vobject
+from pypdf import PdfReader
 
 from tinyagent_mlx.cli.main import main
 
@@ -32,7 +33,11 @@ def test_the_draft_is_addressed_to_both_and_carries_the_summary(demo):
     (draft,) = drafts
     message = email.message_from_bytes(draft.read_bytes(), policy=email.policy.default)
     assert len(re.findall(r"[\w.]+@[\w.]+", str(message["To"]))) == 2
-    assert "roadmap" in message.get_body().get_content().lower()
+    body = " ".join(message.get_body().get_content().split())
+    pages = " ".join(page.extract_text() for page in PdfReader(demo[0] / "files" / "Q3 roadmap.pdf").pages)
+    sentences = [part for part in re.split(r"(?<=\.)\s+", body) if part]
+    assert len(sentences) >= 3
+    assert all(sentence in " ".join(pages.split()) for sentence in sentences)
 
 
 def test_the_event_is_on_friday_at_three_with_both(demo):

@@ -11,22 +11,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyagent_mlx import device  # before MLX
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
 # isort: split
-import mlx.core as mx
-import mlx.nn as nn
-import mlx_lm
 import pytest
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from transformers import PreTrainedTokenizerFast
 
 from tests.models import byte_tokenizer, make_llama
-from tests.scripted import Dice, ReadTokens, Scripted
+from tests.scripted import Dice, Scripted
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.decoding import Decoder
 from tinyagent_mlx.errors import PlannerError
-from tinyagent_mlx.grammar import line_grammar
 from tinyagent_mlx.language import LanguagePlanner, load
 from tinyagent_mlx.plan import END, Plan, Step, parse_plan, print_plan
 from tinyagent_mlx.planner import PlanEnd
@@ -222,43 +218,6 @@ def test_prompt_is_read_from_where_it_differs(shipped_tools: Toolbox, trimmable:
     assert end.prompt_tokens > 300
 
 
-class Afresh(nn.Module):
-    """Reads everything anew in each pass."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def make_cache(self) -> list[ReadTokens]:
-        return [ReadTokens(trimmable=False)]
-
-    def __call__(self, tokens: mx.array, cache: list[ReadTokens]) -> mx.array:
-        cache[0].tokens += tokens[0].tolist()  # type: ignore[arg-type]
-        return self.model(mx.array([cache[0].tokens]))[:, -tokens.shape[1] :]
-
-
-def test_passes_over_several_tokens_choose_as_reading_all_afresh(llama_folder: Path, shipped_tools: Toolbox) -> None:
-    model, tokenizer = mlx_lm.load(str(llama_folder))[:2]
-    tools = shipped_tools.subset(("maps_show_directions", "create_reminder"))
-    written = []
-    for each in (model, Afresh(model)):
-        session = Decoder(each, tokenizer).begin("walk from the office to Elm Park\n")
-        grammars = [line_grammar(tools, "walk from the office to Elm Park", ["status"] * k) for k in range(3)]
-        written.append([session.write(grammar, 80) for grammar in grammars])
-    assert [line and line[0] for line in written[0]] == [line and line[0] for line in written[1]]
-    chances = [[line[1] for line in lines if line] for lines in written]
-    assert len(chances[0]) == 3
-    assert chances[0] == pytest.approx(chances[1], abs=1e-4)
-    assert 0 < min(chances[0]) < 1
-
-
-@pytest.mark.parametrize("quantized", [False, True])
-def test_weights_are_dequantized_where_there_is_no_gpu(tmp_path: Path, quantized: bool) -> None:
-    planner = load(make_llama(tmp_path, quantized=quantized))
-    layers = [type(layer).__name__ for layer in model_of(planner).leaf_modules()["model"]["layers"][0]["mlp"].values()]
-    assert any("Quantized" in name for name in layers) == (quantized and device.on_gpu())
-
-
 def test_two_plans_at_once_do_not_share_memory(shipped_tools: Toolbox) -> None:
     planner = scripted(THREE_STEPS)
     one, two = (
@@ -273,12 +232,6 @@ def test_plans_are_made_in_any_thread(llama: LanguagePlanner, shipped_tools: Too
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(planned, llama, REQUESTS[0], shipped_tools, MAIL).result()
     assert here[0] == there[0] == planned(llama, REQUESTS[0], shipped_tools, MAIL)[0]
-
-
-def test_request_brings_no_special_tokens(llama_folder: Path) -> None:
-    decoder: Decoder = load(llama_folder).decoder  # type: ignore[assignment]
-    assert 1 in decoder.tokenizer.encode("a </s> b")
-    assert 1 not in decoder.encode("a </s> b")
 
 
 def test_prompt_stands_in_the_chat_template_of_the_tokenizer(tmp_path: Path, shipped_tools: Toolbox) -> None:
@@ -315,22 +268,6 @@ def test_folder_that_is_no_model_is_refused(tmp_path: Path, broken: str) -> None
         load(folder)
     assert str(folder) in str(raised.value)
     assert "\n" not in str(raised.value)
-
-
-class Broken(nn.Module):
-    """Gives no numbers."""
-
-    layers = ()
-
-    def __call__(self, tokens: mx.array, cache: list) -> mx.array:
-        return mx.full((1, tokens.shape[1], 704), mx.nan)
-
-
-def test_model_without_numbers_is_refused(llama_folder: Path, shipped_tools: Toolbox) -> None:
-    decoder: Decoder = load(llama_folder).decoder  # type: ignore[assignment]
-    decoder.model = Broken()
-    with pytest.raises(PlannerError):
-        list(LanguagePlanner(decoder).plan(REQUESTS[0], shipped_tools, MAIL, NOW))
 
 
 def test_torch_is_not_needed(llama: LanguagePlanner) -> None:

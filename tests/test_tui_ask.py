@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from tests.tui_fakes import SYNC, FakeDesktop, FakePlanner, ask, make_app, text_of, until
+from tests.tui_fakes import SYNC, FakeDesktop, FakePlanner, ask, done, make_app, text_of, to_approval, unlock, until
 from tinyagent_mlx.errors import Ambiguous, NotFound, OutcomeUnknown, PlannerError
-from tui.approval import QUIET, TYPING
+from tui.approval import TYPING
 
 REMINDER = '1. create_reminder("call the dentist", "tomorrow at 9am", "", "", 0, False)'
 LOOKUP = '1. get_email_address("Sid")'
@@ -17,18 +17,6 @@ LOOKUP = '1. get_email_address("Sid")'
 
 def run(coroutine):
     return asyncio.run(coroutine)
-
-
-async def to_approval(pilot, request="sync with sid and lutfi"):
-    """Ask, and wait until the bar takes keys."""
-    await ask(pilot, request)
-    await until(pilot, lambda: pilot.app.screen.bar.asking)
-    await pilot.pause(QUIET + 0.05)
-
-
-async def done(pilot):
-    await until(pilot, lambda: not pilot.app.screen.running)
-    await pilot.pause()
 
 
 def test_approved_plan_is_carried_out_and_accounted_for():
@@ -102,7 +90,7 @@ def test_keys_typed_ahead_never_approve(keys):
             await ask(pilot, "remind me")
             await until(pilot, lambda: pilot.app.screen.bar.asking)
             await pilot.press(*keys)
-            await pilot.pause(QUIET + TYPING)
+            await pilot.pause(TYPING + 0.1)
             assert pilot.app.screen.bar.asking
             assert not desktop.calls
 
@@ -242,8 +230,7 @@ def test_choice_of_an_ambiguous_step_carries_out_the_rest_and_nothing_twice():
             await ask(pilot, "sync")
             await until(pilot, lambda: not pilot.app.screen.running)
             await pilot.press("tab", "down", "enter")
-            await until(pilot, lambda: pilot.app.screen.bar.asking)
-            await pilot.pause(QUIET + 0.05)
+            await unlock(pilot)
             await pilot.press("a")
             await pilot.pause(TYPING + 0.1)
             await done(pilot)

@@ -22,6 +22,7 @@ from tinyagent_mlx.retriever import EveryTool
 from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tui.app import TinyAgentApp
+from tui.approval import QUIET
 
 NOW = datetime(2026, 11, 23, 9, 0)
 SYNC = """\
@@ -78,6 +79,16 @@ class FakeDesktop:
         return [arguments for tool, arguments in self.calls if tool == name]
 
 
+@dataclass
+class FakeClock:
+    """Stands still until a test moves it."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 def read_tools() -> Toolbox:
     return load_toolbox(shipped("tools.yaml"))
 
@@ -95,7 +106,13 @@ def make_app(
     def agent() -> Agent:
         return Agent(read_tools(), planner or FakePlanner(SYNC), EveryTool(), desktop or FakeDesktop())
 
-    given = {"load_tools": read_tools, "tools_file": shipped("tools.yaml"), "checks": checks, "now": lambda: NOW}
+    given = {
+        "load_tools": read_tools,
+        "tools_file": shipped("tools.yaml"),
+        "checks": checks,
+        "now": lambda: NOW,
+        "clock": FakeClock(),
+    }
     return TinyAgentApp(make_agent or agent, still=True, **(given | settings))
 
 
@@ -106,6 +123,29 @@ async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 5) 
         if condition():
             return
     raise AssertionError("it did not come true in time")
+
+
+async def to_approval(pilot: Pilot, request: str = "sync with sid and lutfi") -> None:
+    """Ask, and wait until the bar takes keys."""
+    await ask(pilot, request)
+    await unlock(pilot)
+
+
+async def unlock(pilot: Pilot) -> None:
+    """Wait until the bar asks, and let its quiet time pass."""
+    bar = pilot.app.screen.bar
+    await until(pilot, lambda: bar.asking)
+
+    def unlocked() -> bool:
+        pilot.app.clock.seconds += QUIET
+        return not bar.locked
+
+    await until(pilot, unlocked)
+
+
+async def done(pilot: Pilot) -> None:
+    await until(pilot, lambda: not pilot.app.screen.running)
+    await pilot.pause()
 
 
 async def ask(pilot: Pilot, request: str) -> None:

@@ -41,7 +41,7 @@ class Case:
 def read_cases(file: Path) -> list[Case]:
     """Read a case file. Raises `ConfigError` with file, line and key."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # JSON text may hold the other line ends
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
     return [_case(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -50,21 +50,22 @@ def read_cases(file: Path) -> list[Case]:
 def _case(line: str, where: str) -> Case:
     try:
         row: Any = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where}: is not JSON: {error}") from error
     if not isinstance(row, dict):
         raise ConfigError(f"{where}: expected an object, got {line[:60]!r}")
-    for key, kind in (("id", str), ("query", str), ("plans", list)):
+    row = {"now": "", "tags": []} | {key: value for key, value in row.items() if value is not None}
+    for key, kind in (("id", str), ("query", str), ("plans", list), ("now", str), ("tags", list)):
         if not isinstance(row.get(key), kind):
-            raise ConfigError(f"{where}: key {key!r}: is {row.get(key)!r}, expected a {kind.__name__}")
+            raise ConfigError(f"{where}: key {key!r}: is {row.get(key)!r:.80}, expected a {kind.__name__}")
+    if not row["plans"] or not all(isinstance(plan, str) for plan in row["plans"]):
+        raise ConfigError(f"{where}: key 'plans': is {row['plans']!r:.80}, expected the texts of plans")
     try:
         plans = tuple(parse_plan(plan) for plan in row["plans"])
-        now = datetime.fromisoformat(row["now"]) if row.get("now") else None
-    except (PlanError, TypeError, ValueError) as error:
+        now = datetime.fromisoformat(row["now"]) if row["now"] else None
+    except (PlanError, ValueError) as error:
         raise ConfigError(f"{where}: case {row['id']!r}: {error}") from error
-    if not plans:
-        raise ConfigError(f"{where}: key 'plans': holds no plan")
-    return Case(row["id"], row["query"], plans, now, tuple(map(str, row.get("tags", ()))))
+    return Case(row["id"], row["query"], plans, now, tuple(map(str, row["tags"])))
 
 
 def same_graph(plan: Plan, other: Plan) -> bool:
@@ -116,8 +117,8 @@ def _scalar(value: Scalar, ids: dict[int, int] | None) -> Any:
     if isinstance(value, Ref):
         return ("ref", ids[value.step] if ids else 0)
     if isinstance(value, Mixed):
-        parts = (_scalar(part, ids) for part in value.parts)
-        return tuple(part for part in parts if part != "")
+        parts = tuple(part for part in (_scalar(part, ids) for part in value.parts) if part != "")
+        return parts[0] if len(parts) == 1 else parts
     if isinstance(value, str):
         return " ".join(value.casefold().split()).strip(_TRIM)
     return value

@@ -6,6 +6,7 @@ The first frame needs neither MLX nor a model: the agent is made in a thread beh
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ EXAMPLES = (
 
 class TinyAgentApp(App[None]):
     """`make_agent` runs in a thread; `load_tools` reads `tools_file` anew; `checks` are the doctor's; `home` is where the
-    history lies, None to keep nothing; `still` turns animations and the blinking cursor off.
+    history lies, None to keep nothing; `clock` gives seconds; `still` turns animations and the blinking cursor off.
     """
 
     CSS_PATH = "app.tcss"
@@ -60,12 +61,13 @@ class TinyAgentApp(App[None]):
         now: Callable[[], datetime] = datetime.now,
         home: Path | None = None,
         edit: Edit | None = None,
+        clock: Callable[[], float] = time.monotonic,
         still: bool = False,
     ):
         super().__init__()
         self.engine = Engine(make_agent, self._status)
         self.load_tools, self.tools_file, self.checks, self.edit = load_tools, tools_file, checks, edit
-        self.now, self.home, self.still = now, home, still
+        self.now, self.clock, self.home, self.still = now, clock, home, still
         self.history = History(home / "requests.jsonl" if home else None)
         if still:
             self.animation_level = "none"
@@ -73,7 +75,7 @@ class TinyAgentApp(App[None]):
             self.add_mode(name, make)
 
     def _ask(self) -> Screen:
-        return AskScreen(self.engine, self.history, self.now, EXAMPLES, blink=not self.still)
+        return AskScreen(self.engine, self.history, self.now, EXAMPLES, blink=not self.still, clock=self.clock)
 
     def _tools(self) -> Screen:
         from tui.tools import ToolsScreen

@@ -8,7 +8,9 @@ of a word. What was typed at the bar and is no answer goes to the prompt. Knows 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -52,8 +54,9 @@ class ApprovalBar(Vertical, can_focus=True):
             self.text = text
             super().__init__()
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(id="approval")
+        self._clock = clock
         self.display = False
         self._answer: asyncio.Future[Answer] | None = None
         self._quiet_until = 0.0
@@ -76,10 +79,11 @@ class ApprovalBar(Vertical, can_focus=True):
     async def ask(self, question: str, take_focus: bool) -> Answer:
         """Show the bar and wait for an answer; hides again whatever happens."""
         self._answer = asyncio.get_running_loop().create_future()
-        self._quiet_until = time.monotonic() + QUIET
+        self._quiet_until = math.inf  # until it is painted: nobody answers what can't be seen yet
         self._note(False)
         self.query_one("#question", Label).update(question)
         self.display = True
+        self.call_after_refresh(self._hold)
         if take_focus:
             self.focus()
         try:
@@ -98,8 +102,12 @@ class ApprovalBar(Vertical, can_focus=True):
             field.focus()
 
     @property
-    def _locked(self) -> bool:
-        return time.monotonic() < self._quiet_until
+    def locked(self) -> bool:
+        """Whether it is too early for an answer."""
+        return self._clock() < self._quiet_until
+
+    def _hold(self) -> None:
+        self._quiet_until = self._clock() + QUIET
 
     def on_key(self, event: events.Key) -> None:
         """What is no answer was meant for the prompt."""
@@ -110,11 +118,11 @@ class ApprovalBar(Vertical, can_focus=True):
         if event.is_printable and event.character:
             self._typed(event.character)
             event.stop()
-        elif self._locked:
-            self._quiet_until = time.monotonic() + QUIET
+        elif self.locked:
+            self._hold()
 
     def action_answer(self, key: str) -> None:
-        if self._locked or self._pending:
+        if self.locked or self._pending:
             self._typed(key)
             return
         self._pending = key
@@ -128,7 +136,7 @@ class ApprovalBar(Vertical, can_focus=True):
     def _typed(self, character: str) -> None:
         text = self._pending + character
         self._forget()
-        self._quiet_until = time.monotonic() + QUIET
+        self._hold()
         self.post_message(self.Typed(text))
 
     def _forget(self) -> None:
@@ -138,7 +146,7 @@ class ApprovalBar(Vertical, can_focus=True):
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
-        if not self._locked:
+        if not self.locked:
             self._choose(event.button.id or "reject")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -148,7 +156,7 @@ class ApprovalBar(Vertical, can_focus=True):
 
     def leave_note(self) -> bool:
         """Go back from the note to the answers; False when no note was being written."""
-        if not self.query_one("#note-text").display:
+        if not self.asking or not self.query_one("#note-text").display:
             return False
         self._note(False)
         self.focus()

@@ -44,12 +44,18 @@ class AskScreen(Screen[None]):
     HELP = "ask"
 
     def __init__(
-        self, engine: Engine, history: History, now: Callable[[], datetime], examples: tuple[str, ...], blink: bool
+        self,
+        engine: Engine,
+        history: History,
+        now: Callable[[], datetime],
+        examples: tuple[str, ...],
+        blink: bool,
+        clock: Callable[[], float],
     ):
         super().__init__()
         self.engine, self.now, self.examples = engine, now, examples
         self.prompt = Prompt(history, blink)
-        self.bar = ApprovalBar()
+        self.bar = ApprovalBar(clock)
         self.running: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:

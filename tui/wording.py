@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyagent_mlx import events
-from tinyagent_mlx.cli.show import ICONS, describe
+from tinyagent_mlx.cli.show import ICONS
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.plan import Plan, Step, print_value
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
@@ -137,9 +137,11 @@ def _trouble(ending: events.Ending, outcome: Outcome, tools: Toolbox) -> list[tu
 
 def sentence(step: Step, tools: Toolbox) -> str:
     """A step in a sentence, dates as days."""
-    values = tools[step.tool].bind(step.arguments)
+    tool = tools[step.tool]
+    values = tool.bind(step.arguments)
     words = {name: (date_words(v) if isinstance(v, str) else "") or to_text(v, step.id) for name, v in values.items()}
-    return describe(step, tools, words)
+    text = tool.summary.format_map(words) if tool.summary else tool.name.replace("_", " ")
+    return text.strip().rstrip(":").strip()
 
 
 def _step(plan: Plan, number: int) -> Step:

@@ -56,7 +56,7 @@ def match(wanted: str, names: dict[str, str], kind: str) -> str:
     known = {key: folded(name) for key, name in names.items()}
     tries = (
         [key for key, name in known.items() if name == want],
-        [key for key, name in known.items() if want and set(want.split()) <= set(re.findall(r"\w+", name))],
+        [key for key, name in known.items() if want and set(re.findall(r"\w+", want)) <= set(re.findall(r"\w+", name))],
         [key for key, _, _ in _fuzzy(want, known)],
     )
     for found in tries:

@@ -62,9 +62,22 @@ def _pagerank(graph: nx.Graph, damping: float = 0.85, rounds: int = 60) -> dict[
 
 
 def _sentences(text: str) -> list[str]:
-    paragraphs = re.split(r"\n\s*\n", text)
     out = []
-    for paragraph in paragraphs:
-        flat = " ".join(paragraph.split())
-        out += [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[\"'(]?[A-Z0-9])", flat)]
+    for paragraph in _paragraphs(text):
+        out += [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[\"'(]?[A-Z0-9])", paragraph)]
     return [sentence for sentence in out if len(sentence.split()) >= 4]
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Join the lines of a paragraph; a blank line ends one, and so does a short line without a full stop: a heading."""
+    paragraphs: list[list[str]] = [[]]
+    for line in text.splitlines():
+        words = line.split()
+        heading = len(words) <= 6 and not line.rstrip().endswith((".", "!", "?", ",", ";"))
+        if heading and not paragraphs[-1]:
+            continue
+        if not words or (heading and paragraphs[-1][-1].endswith((".", "!", "?"))):
+            paragraphs.append([])
+        else:
+            paragraphs[-1].append(" ".join(words))
+    return [" ".join(lines) for lines in paragraphs]
