@@ -54,9 +54,10 @@ def match(wanted: str, names: dict[str, str], kind: str) -> str:
     """
     want = folded(wanted)
     known = {key: folded(name) for key, name in names.items()}
+    words = set(re.findall(r"\w+", want))
     tries = (
         [key for key, name in known.items() if name == want],
-        [key for key, name in known.items() if want and set(re.findall(r"\w+", want)) <= set(re.findall(r"\w+", name))],
+        [key for key, name in known.items() if words and words <= set(re.findall(r"\w+", name))],
         [key for key, _, _ in _fuzzy(want, known)],
     )
     for found in tries:
