@@ -77,6 +77,9 @@ MORE = {
         '3. compose_new_email(["$1", "$2"], [], "", "", [])'),
     "addresses that are given": ("write to a@b.com and c.d@e.org", '1. compose_new_email(["a@b.com", "c.d@e.org"], [], "", "", [])'),
     "a number that is given": ("text +1 555 0199 hello", '1. send_sms(["+1 555 0199"], "hello")'),
+    "a number with brackets": ("text (555) 010-0199 hello", '1. send_sms(["(555) 010-0199"], "hello")'),
+    "a number with everything": ("text +(49) 30 1234 hello", '1. send_sms(["+(49) 30 1234"], "hello")'),
+    "a number in brackets": ("text Sid (555 0199) hello", '1. send_sms(["555 0199"], "hello")'),
     "a date in two places": ("dentist friday with Dr. Lee at 3pm", '1. create_calendar_event("dentist", "friday 3pm", "", "", [], "", "")'),
     "a length of time": ("zoom about taxes for an hour and a half", '1. get_zoom_meeting_link("taxes", "", 90, [])'),
     "constants": ("walk to Elm Park", '1. maps_show_directions("", "Elm Park", "w")'),
@@ -214,7 +217,9 @@ def test_a_span_that_is_no_such_value_becomes_the_default(layout, shipped_tools)
 def test_the_candidates_stand_in_one_row_without_gaps(layout):
     numbers = [number for slot in layout.slots for _, number in slot.constants]
     assert numbers == list(range(SPECIALS + len(layout.tools), layout.steps_at))
-    assert [(slot.tool.name, value) for slot, value in layout.constants][:3] == [("maps_show_directions", way) for way in "dwr"]
+    assert [(slot.tool.name, value) for slot, value in layout.constants][:3] == [
+        ("maps_show_directions", way) for way in "dwr"
+    ]
     assert layout.words_at == layout.steps_at + decisions.MAX_STEPS
     assert cursor(layout, "a b").size == layout.words_at + 2
 

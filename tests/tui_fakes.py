@@ -122,7 +122,7 @@ async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 5) 
         await pilot.pause(0.02)
         if condition():
             return
-    raise AssertionError("it did not come true in time")
+    raise AssertionError(f"it did not come true in time; the screen says:\n{text_of(pilot, '*')}")
 
 
 async def to_approval(pilot: Pilot, request: str = "sync with sid and lutfi") -> None:

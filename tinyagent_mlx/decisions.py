@@ -57,7 +57,8 @@ class Slot:
 
     @cached_property
     def may_be_empty(self) -> bool:
-        return not self.constants
+        kind = self.argument.type
+        return not (self.constants or kind.needed or kind.name == "file_path")
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,18 @@ class Cursor:
                     mask[SPECIALS + index] = self._fillable(tool)
 
     def _fillable(self, tool: Tool) -> bool:
-        """A file path comes only from an earlier step: a tool that must have one waits for it."""
+        """Whether there is something for each argument that must not be empty: a file path comes from an earlier step."""
         for argument in tool.arguments:
             if argument.type.name == "file_path" and not self._referable(argument):
                 return False
+            if argument.type.needed and not any(self._fitting(argument)):
+                return False
         return True
+
+    def _fitting(self, argument: Argument) -> list[bool]:
+        """Which words a span of this argument may start or end with."""
+        fits = _WORD_FITS.get(argument.type.item.name)
+        return [fits(word.text) if fits else True for word in self.words]
 
     def _referable(self, argument: Argument) -> list[int]:
         takes = argument.type.item.takes_reference_to
@@ -174,15 +182,14 @@ class Cursor:
         slot = self.layout.slots[self.slot]
         if self.kind == MORE:
             mask[STOP] = True
-        elif slot.may_be_empty and slot.argument.type.name != "file_path":
+        elif slot.may_be_empty:
             mask[EMPTY] = True
         for _, number in slot.constants:
             mask[number] = self.kind == ARGUMENT
         for step in self._referable(slot.argument):
             mask[self.layout.steps_at + step - 1] = True
         if slot.spans:
-            fits = _WORD_FITS.get(slot.argument.type.item.name)
-            mask[self.layout.words_at :] = [fits(word.text) for word in self.words] if fits else True
+            mask[self.layout.words_at :] = self._fitting(slot.argument)
             for start, end in self._used:  # an argument takes a word once
                 mask[self.layout.words_at + start : self.layout.words_at + end + 1] = False
         if self.kind == MORE and len(self._pieces) >= MAX_STEPS:
@@ -216,9 +223,12 @@ class Cursor:
         return self._advance()
 
     def _span(self, end: int) -> Step | None:
-        text = self.request[self.words[self._start].start : self.words[end].end]
+        first = self.words[self._start].start
+        text = _clean(self.request[first : self.words[end].end])
+        if self.layout.slots[self.slot].argument.type.item.name == "phone":
+            text = _with_prefix(text, self.request[:first])
         self._used.append((self._start, end))
-        return self._piece(_clean(text))
+        return self._piece(text)
 
     def _piece(self, piece: Scalar) -> Step | None:
         self._pieces.append(piece)
@@ -255,7 +265,7 @@ class Cursor:
 
 # Where a span of these types can start or end: an address has its sign, a number its digits, a name neither.
 _WORD_FITS = {
-    "person": lambda word: "@" not in word and not any(c.isdigit() for c in word),
+    "person": lambda word: any(c.isalpha() for c in word) and "@" not in word and not any(c.isdigit() for c in word),
     "email": lambda word: "@" in word,
     "phone": lambda word: any(c.isdigit() for c in word) or word in "+(",
 }
@@ -269,6 +279,13 @@ def _clean(text: str) -> str:
     if len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES:
         text = text[1:-1].strip()
     return text
+
+
+def _with_prefix(number: str, before: str) -> str:
+    """A phone number with the bracket and the plus that stand before its first digit, as words of their own."""
+    if ")" in number and "(" not in number and before.endswith("("):
+        number, before = f"({number}", before[:-1]
+    return f"+{number}" if before.endswith("+") else number
 
 
 def _assemble(argument: Argument, pieces: list[Scalar]) -> Value:
@@ -389,8 +406,8 @@ class _Finder:
         return spans
 
     def find_number(self, number: int) -> list[tuple[int, int]]:
-        """The longest span of up to four words that says `number`. Raises `PlanError`."""
-        for length in range(min(4, len(self.words)), 0, -1):
+        """The longest span of up to six words ("for an hour and a half") that says `number`. Raises `PlanError`."""
+        for length in range(min(6, len(self.words)), 0, -1):
             for start in range(len(self.words) - length + 1):
                 if count(" ".join(self.words[start : start + length])) == number:
                     return [(start, start + length - 1)]

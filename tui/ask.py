@@ -54,7 +54,7 @@ class AskScreen(Screen[None]):
     ):
         super().__init__()
         self.engine, self.now, self.examples = engine, now, examples
-        self.prompt = Prompt(history, blink)
+        self.prompt = Prompt(history, self._accept, blink)
         self.bar = ApprovalBar(clock)
         self.running: Worker[None] | None = None
 
@@ -73,16 +73,16 @@ class AskScreen(Screen[None]):
     def runs(self) -> VerticalScroll:
         return self.query_one("#runs", VerticalScroll)
 
-    @on(Prompt.Submitted)
-    def _submitted(self, event: Prompt.Submitted) -> None:
+    def _accept(self, request: str) -> bool:
+        """Start a request, unless another is under way."""
         if self.bar.asking:
             self.notify("First answer the plan above: Tab goes there. Your text stays.", severity="warning")
-        elif self.running:
+            return False
+        if self.running:
             self.notify("Still at the last request; Esc stops it. Your text stays.", severity="warning")
-        else:
-            self.prompt.requests.add(event.request)
-            self.prompt.write("")
-            self._start(event.request)
+            return False
+        self._start(request)
+        return True
 
     @on(Prompt.AnswerWanted)
     def _to_the_answer(self) -> None:

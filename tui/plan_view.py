@@ -99,7 +99,7 @@ class StepNode(Vertical):
             self.body.draw()
 
 
-class StepBody(Static, can_focus=True):
+class StepBody(Vertical, can_focus=True):
     """The text of a step; its result can be copied and opened."""
 
     BINDINGS: ClassVar = [
@@ -118,8 +118,13 @@ class StepBody(Static, can_focus=True):
             super().__init__()
 
     def __init__(self, node: StepNode):
-        super().__init__("", classes="body", markup=False)
+        super().__init__(classes="body")
         self.node = node
+        self.head, self.details = Static("", markup=False), Static("", classes="details", markup=False)
+
+    def compose(self) -> ComposeResult:
+        yield self.head
+        yield self.details
 
     def draw(self) -> None:
         """Write the step as it now stands."""
@@ -129,17 +134,20 @@ class StepBody(Static, can_focus=True):
         text = Text(f"{wording.MARKS[node.state]} ", style="bold")
         head = wording.head(node.step, node.tool)
         name_ends = head.index(node.tool.name) + len(node.tool.name)
-        text.append(head[:name_ends], "bold").append(head[name_ends:], "dim")
+        self.head.update(text.append(head[:name_ends], "bold").append(head[name_ends:], "dim"))
+        self.details.update(self._details())
+
+    def _details(self) -> Text:
+        node, text = self.node, Text()
         for name, value in wording.arguments(node.step, node.tool):
-            text.append(f"\n  {name}: ", "dim").append(value)
+            text.append(f"{name}: ", "dim").append(f"{value}\n")
         for number, value in sorted(node.known.items()):
-            text.append(f"\n  ${number} is ", "dim").append(value)
+            text.append(f"${number} is ", "dim").append(f"{value}\n")
         lines = node.line.splitlines() or [""]
-        text.append("\n  " + "\n  ".join(lines[:SHOWN_LINES]), "italic" if node.state in ("waiting", "running") else "")
+        text.append("\n".join(lines[:SHOWN_LINES]), "italic" if node.state in ("waiting", "running") else "")
         if len(lines) > SHOWN_LINES:
-            text.append(f"\n  … {len(lines) - SHOWN_LINES} more lines: Enter opens them", "dim")
-        text.append(node.seconds, "dim")
-        self.update(text)
+            text.append(f"\n… {len(lines) - SHOWN_LINES} more lines: Enter opens them", "dim")
+        return text.append(node.seconds, "dim")
 
     def action_copy(self) -> None:
         if not self.node.result:

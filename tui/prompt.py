@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
@@ -13,6 +14,8 @@ from tui.history import History
 
 
 class Prompt(TextArea):
+    """`accept` takes a request and says whether it did; a text that is not taken stays."""
+
     BINDINGS: ClassVar = [
         Binding("enter", "submit", "Ask"),
         Binding("ctrl+j,shift+enter", "new_line", "New line", show=False),
@@ -21,17 +24,12 @@ class Prompt(TextArea):
         Binding("pagedown", "screen.scroll_runs(1)", show=False),
     ]
 
-    class Submitted(Message):
-        def __init__(self, request: str):
-            self.request = request
-            super().__init__()
-
     class AnswerWanted(Message):
         """The user wants to leave the prompt for whatever waits for an answer."""
 
-    def __init__(self, history: History, blink: bool = True):
+    def __init__(self, history: History, accept: Callable[[str], bool], blink: bool = True):
         super().__init__(placeholder="What should be done?", id="prompt", highlight_cursor_line=False, compact=True)
-        self.requests, self.cursor_blink = history, blink
+        self.requests, self.accept, self.cursor_blink = history, accept, blink
 
     async def _on_key(self, event: events.Key) -> None:
         """Take Enter and Tab in the order they were typed: a priority binding would overtake letters still on their way."""
@@ -44,8 +42,13 @@ class Prompt(TextArea):
             await super()._on_key(event)
 
     def action_submit(self) -> None:
+        """Hand the request over. Done at once and not by a message, which could clear letters that were typed after it."""
         request = self.text.strip()
-        self.post_message(self.Submitted(request) if request else self.AnswerWanted())
+        if not request:
+            self.post_message(self.AnswerWanted())
+        elif self.accept(request):
+            self.requests.add(request)
+            self.write("")
 
     def action_answer(self) -> None:
         self.post_message(self.AnswerWanted())

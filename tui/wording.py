@@ -85,7 +85,7 @@ def ending_line(ending: events.Ending) -> str:
     """How a step ended, in one line or, for a result, in as many as it has."""
     match ending:
         case events.StepDone(_, result, _):
-            return f"→ {result.value}"
+            return "\n".join([f"→ {result.value}", *map(str, result.files)])
         case events.StepFailed(_, message):
             return f"failed: {message}"
         case events.StepUnknown(_, message):

@@ -16,6 +16,8 @@ from tinyagent_mlx.errors import TinyAgentError
 VERBS = {
     "plan": "show the plan for a request; nothing is carried out",
     "run": "plan a request, ask once, and carry it out",
+    "history": "list, show, search and export what was asked, approved and done",
+    "undo": "undo a step of a request that was carried out",
     "tools": "list, show and check the tools in tools.yaml",
     "eval": "measure plans against a case file",
     "doctor": "say what works on this machine and what does not",

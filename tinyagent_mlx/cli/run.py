@@ -13,6 +13,7 @@ from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import setup, show
 from tinyagent_mlx.cli.progress import Progress
 from tinyagent_mlx.executor import Outcome
+from tinyagent_mlx.history import History, recording
 from tinyagent_mlx.plan import Plan
 from tinyagent_mlx.values import map_references
 
@@ -31,14 +32,33 @@ def call(options: argparse.Namespace) -> int:
     now = setup.now(options.now)
     if options.dry_run:
         return dry_run(agent, options.query, now, options.json)
-    outcome = asyncio.run(carry_out(agent, options.query, now, options.yes, quiet=options.json))
+    with setup.history(options) as history:
+        report_killed(history)
+        record = (history, setup.desktop_place(options))
+        outcome = asyncio.run(carry_out(agent, options.query, now, options.yes, options.json, record))
     if options.json:
         print(json.dumps({"query": options.query} | show.outcome_json(outcome, agent.toolbox), ensure_ascii=False))
     return 0 if outcome.ok else 1
 
 
-async def carry_out(agent: Agent, query: str, now: datetime, yes: bool, quiet: bool = False) -> Outcome:
-    """Run a request in the terminal; Ctrl-C stops it and still accounts for every step."""
+def report_killed(history: History) -> None:
+    """Say what the request before this one left open, if its program was killed."""
+    for run in history.runs(limit=1):
+        for step in run.cut_off:
+            print(
+                f"tinyagent: step {step.number} of the last request, {step.tool}, {step.message}; "
+                f"`tinyagent history show {run.id}` has it in full",
+                file=sys.stderr,
+            )
+
+
+async def carry_out(
+    agent: Agent, query: str, now: datetime, yes: bool, quiet: bool = False, record: tuple[History, str] | None = None
+) -> Outcome:
+    """Run a request in the terminal; Ctrl-C stops it and still accounts for every step.
+
+    `record` is the history and the desktop's place, None to leave no trace.
+    """
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     if task and sys.platform != "win32":
@@ -49,7 +69,13 @@ async def carry_out(agent: Agent, query: str, now: datetime, yes: bool, quiet: b
         return plan if yes or await screen.ask(plan) else None
 
     try:
-        outcome = await agent.run(query, now, approve, screen.show)
+        if record:
+            history, place = record
+            run = history.begin(query, now, agent.toolbox, place)
+            with recording(history, run, screen.show, approve, beforehand=yes) as (emit, ask):
+                outcome = await agent.run(query, now, ask, emit)
+        else:
+            outcome = await agent.run(query, now, approve, screen.show)
     finally:
         if sys.platform != "win32":
             loop.remove_signal_handler(signal.SIGINT)

@@ -16,6 +16,7 @@ from tinyagent_mlx.toolfile import load_toolbox
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
     from tinyagent_mlx.desktop.base import Desktop
+    from tinyagent_mlx.history import History
     from tinyagent_mlx.planner import Planner
     from tinyagent_mlx.retriever import Retriever
 
@@ -84,9 +85,15 @@ def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[
     return language.load(folder), retriever
 
 
+def desktop_place(options: argparse.Namespace) -> str:
+    """Where the desktop is: "macos", or a folder's full path. It finds the same desktop again for an undo."""
+    where = options.desktop or ("macos" if sys.platform == "darwin" else "")
+    return "macos" if where == "macos" else str((Path(where) if where else paths.home(options.home) / "desktop").absolute())
+
+
 def desktop(options: argparse.Namespace) -> Desktop:
     """The Mac itself, or a folder in open formats."""
-    where = options.desktop or ("macos" if sys.platform == "darwin" else "")
+    where = desktop_place(options)
     if where == "macos":
         from tinyagent_mlx.desktop.osascript import OsascriptDesktop
         from tinyagent_mlx.desktop.pdf import summarize
@@ -94,7 +101,14 @@ def desktop(options: argparse.Namespace) -> Desktop:
         return OsascriptDesktop(finish={"summarize_pdf": summarize})
     from tinyagent_mlx.desktop.portable import PortableDesktop
 
-    return PortableDesktop(Path(where) if where else paths.home(options.home) / "desktop")
+    return PortableDesktop(Path(where))
+
+
+def history(options: argparse.Namespace) -> History:
+    """The history in the home folder."""
+    from tinyagent_mlx.history import History
+
+    return History(paths.home(options.home) / "history.sqlite3")
 
 
 def agent(options: argparse.Namespace, with_desktop: bool = False) -> Agent:
