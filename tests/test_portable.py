@@ -108,16 +108,29 @@ def message_of(result):
 
 def test_a_draft_carries_recipients_text_and_file(call, desktop):
     path = call("open_and_get_file_path", file_name="budget_v2").value
-    result = call("compose_new_email", recipients=("a@example.com", "b@example.com"), cc=("c@example.com",), subject="Rent", context="See attached.", attachments=(path,))
+    result = call(
+        "compose_new_email",
+        recipients=("a@example.com", "b@example.com"),
+        cc=("c@example.com",),
+        subject="Rent",
+        context="See attached.",
+        attachments=(path,),
+    )
     message = message_of(result)
-    assert (message["To"], message["Cc"], message["Subject"]) == ("a@example.com, b@example.com", "c@example.com", "Rent")
+    assert (message["To"], message["Cc"], message["Subject"]) == (
+        "a@example.com, b@example.com",
+        "c@example.com",
+        "Rent",
+    )
     (attached,) = message.iter_attachments()
     assert attached.get_filename() == "budget_v2.csv"
     assert attached.get_payload(decode=True) == (desktop.folder / "files" / "budget_v2.csv").read_bytes()
 
 
 def test_a_line_end_in_a_subject_makes_no_header(call):
-    message = message_of(call("compose_new_email", recipients=("a@example.com",), subject="hi\r\nBcc: eve@example.com", context="x"))
+    message = message_of(
+        call("compose_new_email", recipients=("a@example.com",), subject="hi\r\nBcc: eve@example.com", context="x")
+    )
     assert message["Bcc"] is None
     assert message["Subject"] == "hi Bcc: eve@example.com"
 
@@ -187,14 +200,20 @@ def test_what_is_no_pdf_is_said(desktop):
 
 
 def test_maps_links_are_encoded(call):
-    url = urlparse(call("maps_show_directions", start_location="A & B", end_location="Gare du Nord", transport="r").value)
+    url = urlparse(
+        call("maps_show_directions", start_location="A & B", end_location="Gare du Nord", transport="r").value
+    )
     assert parse_qs(url.query) == {"saddr": ["A & B"], "daddr": ["Gare du Nord"], "dirflg": ["r"]}
     assert "saddr" not in call("maps_show_directions", end_location="x").value
 
 
 def test_a_text_message_goes_to_the_outbox(call):
     (file,) = call("send_sms", recipients=("+1 555",), message='quote " and 😀').files
-    assert json.loads(file.read_text()) == {"to": ["+1 555"], "message": 'quote " and 😀', "written": "2026-11-23T09:00:00"}
+    assert json.loads(file.read_text()) == {
+        "to": ["+1 555"],
+        "message": 'quote " and 😀',
+        "written": "2026-11-23T09:00:00",
+    }
 
 
 def test_a_zoom_link_is_a_plain_placeholder(call):

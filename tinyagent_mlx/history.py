@@ -316,9 +316,13 @@ class History:
     def _records(self, where: str, *values: object) -> list[RunRecord]:
         query = f"SELECT * FROM run {where}"
         with self._trouble():
-            alive = {name: is_running(self._sessions, name) for name in {r["session"] for r in self._read(query, *values)}}
+            alive = {
+                name: is_running(self._sessions, name) for name in {r["session"] for r in self._read(query, *values)}
+            }
         made = []
-        for row in self._read(query, *values):  # read after the look, or a program that just ended well would seem killed
+        for row in self._read(
+            query, *values
+        ):  # read after the look, or a program that just ended well would seem killed
             running = not row["ended"] and alive.get(row["session"], True)
             steps = self._read("SELECT * FROM step WHERE run = ? ORDER BY number, attempt", row["id"])
             made.append(run_record(row, running, tuple(step_record(step, row, running) for step in steps)))

@@ -79,12 +79,16 @@ class PointerEngine:
 
 
 class PointerRetriever:
-    """ToolRAG over the planner's own encoder: the tools whose probability is at least the threshold, never none."""
+    """ToolRAG over the planner's own encoder: the tools whose probability is at least the threshold, never none.
+
+    The threshold that is not given is the manifest's, chosen on validation data, or else 0.5.
+    """
 
     name = "classifier"
 
-    def __init__(self, engine: PointerEngine, threshold: float = THRESHOLD):
-        self.engine, self.threshold = engine, threshold
+    def __init__(self, engine: PointerEngine, threshold: float | None = None):
+        self.engine = engine
+        self.threshold = engine.manifest.get("threshold", THRESHOLD) if threshold is None else threshold
 
     def scores(self, text: str, tools: Toolbox) -> dict[str, float]:
         """Each tool's probability of being needed."""

@@ -30,7 +30,9 @@ def obstacle(step: StepRecord, tools: Toolbox) -> str:
     if tool.effect == "read":
         return "only read, so there is nothing to undo"
     if tool.inverse is None:
-        return "tools.yaml declares no way back" + (": what was sent can't be taken back" if tool.effect == "send" else "")
+        return "tools.yaml declares no way back" + (
+            ": what was sent can't be taken back" if tool.effect == "send" else ""
+        )
     return "" if step.handle else f"left nothing to find it by: undo it in {tool.app}"
 
 

@@ -88,7 +88,11 @@ def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[
 def desktop_place(options: argparse.Namespace) -> str:
     """Where the desktop is: "macos", or a folder's full path. It finds the same desktop again for an undo."""
     where = options.desktop or ("macos" if sys.platform == "darwin" else "")
-    return "macos" if where == "macos" else str((Path(where) if where else paths.home(options.home) / "desktop").absolute())
+    return (
+        "macos"
+        if where == "macos"
+        else str((Path(where) if where else paths.home(options.home) / "desktop").absolute())
+    )
 
 
 def desktop(options: argparse.Namespace) -> Desktop:

@@ -257,6 +257,8 @@ class Filler:
             weekday = weekday[:3]
         ordinal = f"{day}{'th' if 10 < day < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th')}"
         draw = rng.random()
+        if not spoken and rng.random() < 0.06:
+            return rng.choice(("tmrw", "tmr", "tmrw", "tues", "thurs", "weds", "sat", "sun", "mon"))
         if draw < 0.24:
             return weekday
         if draw < 0.38:

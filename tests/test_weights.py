@@ -1,0 +1,64 @@
+"""Planner folders: written and read back, quantized and measured, and refused when they are not whole."""
+
+from __future__ import annotations
+
+import json
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from tests.models import small_engine
+from tinyagent_mlx import weights
+from tinyagent_mlx.errors import PlannerError
+from tinyagent_mlx.paths import shipped
+
+PLANNER = shipped("weights") / "planner"
+
+
+def test_the_shipped_planner_and_retriever_are_at_most_25_mb():
+    assert sum(file.stat().st_size for file in PLANNER.iterdir()) <= 25_000_000
+
+
+def test_the_manifest_says_where_the_weights_come_from(shipped_tools):
+    manifest = json.loads((PLANNER / "manifest.json").read_text())
+    assert manifest.keys() >= {"recipe", "seed", "data", "toolbox", "scores", "bits", "steps", "encoder"}
+    assert manifest["toolbox"] == shipped_tools.fingerprint
+    assert manifest["bits"] == 4
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    engine = small_engine(tmp_path)
+    again, _ = weights.load(tmp_path)
+    here, there = weights.flat(engine.model.parameters()), weights.flat(again.parameters())
+    assert here.keys() == there.keys()
+    assert all(bool(mx.array_equal(here[name], there[name])) for name in here)
+
+
+def test_expanding_4_bits_is_what_mlx_means_by_them():
+    matrix = mx.random.normal((64, 96))
+    packed, scales, biases = mx.quantize(matrix, group_size=32, bits=4)
+    out = weights.dequantize({"a.weight": packed, "a.scales": scales, "a.biases": biases, "b.weight": matrix}, 32, 4)
+    assert out.keys() == {"a.weight", "b.weight"}
+    assert np.allclose(
+        np.array(out["a.weight"]), np.array(mx.dequantize(packed, scales, biases, group_size=32, bits=4)), atol=1e-5
+    )
+    assert float(mx.abs(out["a.weight"] - matrix).max()) < float(mx.abs(matrix).max()) / 4
+
+
+@pytest.mark.parametrize("missing", ["config.json", "manifest.json", "model.safetensors"])
+def test_a_folder_that_is_not_whole_is_named(tmp_path, missing):
+    small_engine(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(PlannerError, match=str(tmp_path)):
+        weights.load(tmp_path)
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    small_engine(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    with pytest.raises(PlannerError, match="does not fit"):
+        weights.load(tmp_path)

@@ -1,0 +1,44 @@
+"""Undo a step that was carried out: the last one of the last request that can be undone, unless others are named."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+from tinyagent_mlx.cli import setup
+from tinyagent_mlx.cli.history import plain
+from tinyagent_mlx.errors import HistoryError, OutcomeUnknown, StepError, UsageError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("which", nargs="*", type=int, metavar="ID [STEP]", help="the request, and its step")
+    parser.add_argument("--desktop", metavar="WHERE", help="'macos' or a folder (default: where the step was done)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def call(options: argparse.Namespace) -> int:
+    from tinyagent_mlx import undo
+
+    if len(options.which) > 2:
+        raise UsageError(f"undo takes the request and its step, got {len(options.which)} numbers")
+    tools = setup.toolbox(options)
+    with setup.history(options) as history:
+        runs = [history.run(options.which[0])] if options.which else history.runs(limit=1)
+        if not runs:
+            raise HistoryError("there is nothing to undo: no request was carried out yet")
+        run = runs[0]
+        number = options.which[1] if options.which[1:] else undo.last_undoable(run, tools).number
+        step = undo.undoable(run, number, tools)
+        options.desktop = options.desktop or run.place
+        try:
+            text = asyncio.run(undo.undo(history, setup.desktop(options), tools, run.id, number))
+        except StepError as error:
+            advice = f"; {error.advice}" if error.advice else ""
+            how = "may or may not be undone" if isinstance(error, OutcomeUnknown) else "was not undone"
+            raise HistoryError(f"request {run.id}, step {number} {how}: {error}{advice}") from error
+    if options.json:
+        print(json.dumps({"id": run.id, "step": number, "tool": step.tool, "undone": text}, ensure_ascii=False))
+    else:
+        print(f"{plain(text)} (request {run.id}, step {number}: {plain(run.query)})")
+    return 0
