@@ -113,13 +113,17 @@ async def carry_out(history: History, desktop: SlowDesktop, dice: random.Random,
 
 
 def _edited(plan: Plan) -> Plan:
-    """The plan with another folder for its notes."""
-    return Plan(
-        tuple(
-            replace(step, arguments=(*step.arguments[:2], "Edited")) if step.tool == "create_note" else step
-            for step in plan.steps
-        )
-    )
+    """The plan with another folder for its notes, and other people looked up: those reads are run anew."""
+
+    def edited(step: Step) -> Step:
+        match step.tool:
+            case "create_note":
+                return replace(step, arguments=(*step.arguments[:2], "Edited"))
+            case "get_email_address":
+                return replace(step, arguments=(f"{step.arguments[0]}e",))
+        return step
+
+    return Plan(tuple(edited(step) for step in plan.steps))
 
 
 def live(folder: Path, seed: int, ready: Connection) -> None:
@@ -187,7 +191,7 @@ def _judge_step(run: RunRecord, step: StepRecord, lines: Mapping[str, int], verd
     did, undid, name = f"did {mark}", f"undid {mark}", f"request {run.id}, step {step.number}"
     if step.state == "done" and did not in lines:
         verdict.wrong.append(f"{name}: is said to be done and is not")
-    if step.state not in ("done", "unknown") and did in lines:
+    if step.state not in ("done", "unknown", "replaced") and did in lines:
         verdict.wrong.append(f"{name}: is said to be {step.state} and was done")
     if step.state in ("running", "waiting"):
         verdict.wrong.append(f"{name}: is said to be {step.state}, and its program is dead")

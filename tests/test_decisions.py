@@ -192,6 +192,16 @@ def test_a_span_ends_where_it_begins_or_later(layout):
     assert np.flatnonzero(at.legal()).tolist() == [layout.words_at + 2, layout.words_at + 3]
 
 
+def test_an_argument_takes_a_word_once_and_the_next_may_take_it_again(layout):
+    at, words = cursor(layout, "make a note about soup"), layout.words_at
+    at.choose(SPECIALS + layout.tools.names.index("create_note"))
+    for candidate in (words + 3, words + 4):
+        at.choose(candidate)
+    assert [k - words for k in np.flatnonzero(at.legal()) if k >= words] == [0, 1, 2]
+    at.choose(STOP)
+    assert [k - words for k in np.flatnonzero(at.legal()) if k >= words] == [0, 1, 2, 3, 4]
+
+
 def test_an_address_begins_at_a_word_that_looks_like_one(layout):
     at = cursor(layout, "reply to a@b.com and call 555")
     at.choose(SPECIALS + layout.tools.names.index("reply_to_email"))

@@ -386,6 +386,20 @@ def test_cancelling_the_question_writes_nothing():
     assert not outcome.ok
 
 
+def test_cancelling_a_read_that_is_run_again_forgets_its_first_result():
+    plan, again = '1. find("Sid")\n2. look("$1")\n3. mail("x")', asyncio.Event()
+
+    async def behave(value: Any) -> str:
+        if value == "Ana":
+            again.set()
+            await asyncio.sleep(60)
+        return value
+
+    approve = Approver(parse_plan(plan.replace("Sid", "Ana")), first=lambda: asyncio.sleep(0.01))
+    outcome, _ = run_and_cancel(plan, FakeDesktop(find=behave), approve, again)
+    assert (how(outcome)[1], how(outcome)[2]) == ("failed", "cancelled")
+
+
 def test_a_desktop_may_tidy_up_when_it_is_cut_off():
     running, tidied = asyncio.Event(), []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 
 import pytest
@@ -304,3 +305,41 @@ def test_result_is_copied_and_opened_and_the_step_previewed():
             assert "get_email_address with {'name': 'Sid'}" in pilot.app.screen.query_one("TextArea").text
 
     run(flow())
+
+
+def test_letters_typed_right_behind_a_request_are_the_next_one():
+    async def flow():
+        async with make_app(FakePlanner(LOOKUP)).run_test() as pilot:
+            pilot.app.screen.prompt.write("sid's address")
+            await pilot.press("enter", *"next")
+            await done(pilot)
+            assert pilot.app.screen.prompt.text == "next"
+
+    asyncio.run(flow())
+
+
+def test_request_waits_its_turn_and_its_text_stays():
+    async def flow():
+        planner = FakePlanner(REMINDER)
+        async with make_app(planner).run_test() as pilot:
+            await to_approval(pilot)
+            await ask(pilot, "another")
+            assert pilot.app.screen.prompt.text == "another"
+            assert len(planner.asked) == 1
+
+    asyncio.run(flow())
+
+
+def test_no_color_leaves_no_colour(monkeypatch):
+    async def flow():
+        async with make_app(FakePlanner(LOOKUP)).run_test() as pilot:
+            await ask(pilot, "sid's address")
+            await done(pilot)
+            assert pilot.app.no_color
+            drawn = pilot.app.export_screenshot()
+            colours = {match.lower() for match in re.findall(r"fill: ?(#[0-9a-fA-F]{6})", drawn)}
+            assert colours
+            assert not [c for c in colours if len({c[1:3], c[3:5], c[5:7]}) > 1]
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    asyncio.run(flow())

@@ -48,6 +48,7 @@ CREATE TABLE step (
     advice TEXT NOT NULL DEFAULT '', undo_started TEXT, undone TEXT, undo_text TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (run, number, attempt));
 """
+_LAST = "run = ?1 AND number = ?2 AND attempt = (SELECT max(attempt) FROM step WHERE run = ?1 AND number = ?2)"
 _ENDINGS: dict[type[events.Ending], str] = {
     events.StepDone: "done",
     events.StepFailed: "failed",
@@ -187,12 +188,31 @@ class History:
             case _:
                 self._end_step(run, event)
 
-    def _plan_step(self, db: sqlite3.Connection, run: int, step: Step) -> None:
-        db.execute(
+    def _plan_step(self, db: sqlite3.Connection, run: int, step: Step) -> int:
+        row = db.execute(
             "INSERT INTO step (run, number, attempt, tool, effect, call) VALUES (?1, ?2, (SELECT count(*) + 1 FROM step"
             " WHERE run = ?1 AND number = ?2), ?3, ?4, ?5)",
             (run, step.id, step.tool, self._open[run].tools[step.tool].effect, _text(print_step(step))),
+        ).lastrowid
+        assert row is not None
+        return row
+
+    def _attempt(self, db: sqlite3.Connection, run: int, step: Step, of_started: bool) -> int:
+        """The row that an event is about: the last attempt's, unless a read is run anew because the plan was edited.
+
+        `of_started` says that the event may be about a step that runs; where one runs otherwise, it was replaced.
+        """
+        last = db.execute(f"SELECT rowid, * FROM step WHERE {_LAST}", (run, step.id)).fetchone()
+        if last is None:
+            return self._plan_step(db, run, step)
+        same = of_started and last["call"] == _text(print_step(step))
+        if last["ended"] is None and (last["started"] is None or same):
+            return int(last["rowid"])
+        db.execute(
+            "UPDATE step SET ending = 'replaced', ended = ? WHERE rowid = ? AND ended IS NULL",
+            (self._time(), last["rowid"]),
         )
+        return self._plan_step(db, run, step)
 
     def _start(self, run: int, step: Step) -> None:
         opened = self._open[run]
@@ -200,40 +220,21 @@ class History:
         arguments = tool.bind(map_references(value, opened.values.__getitem__) for value in step.arguments)
         facts = (_text(print_step(step)), _json(arguments), script_hash(tool))
         with self._write() as db:
-            if not self._last(db, run, step.id, "started IS NULL AND ended IS NULL"):
-                self._plan_step(db, run, step)  # a read that is run once more: its first attempt stays as it was
+            row = self._attempt(db, run, step, of_started=False)
             db.execute(
                 "UPDATE step SET call = ?, arguments = ?, script = ?, started = ? WHERE rowid = ?",
-                (*facts, self._time(), self._last(db, run, step.id)),
+                (*facts, self._time(), row),
             )
 
     def _end_step(self, run: int, event: events.Ending) -> None:
-        facts: dict[str, object] = {"ending": _ENDINGS[type(event)], "ended": self._time()}
-        match event:
-            case events.StepDone(step, result, seconds):
-                self._open[run].values[step.id] = result.value
-                files = [str(file) for file in result.files]
-                facts |= {"value": _text(result.value), "handle": _json(result.handle), "files": _json(files)}
-                facts["seconds"] = seconds
-            case events.StepFailed(step, message, advice, seconds):
-                facts |= {"message": _text(message), "advice": _text(advice), "seconds": seconds}
-            case events.StepUnknown(step, message, advice):
-                facts |= {"message": _text(message), "advice": _text(advice)}
-            case events.StepSkipped(step, because):
-                facts["message"] = f"step {because} gave no result"
+        facts = {"ending": _ENDINGS[type(event)], "call": _text(print_step(event.step))} | _facts(event)
+        if isinstance(event, events.StepDone):
+            self._open[run].values[event.step.id] = event.result.value
+        tried = isinstance(event, (events.StepDone, events.StepFailed, events.StepUnknown))
+        columns = ", ".join(f"{name} = ?" for name in facts)
         with self._write() as db:
-            if not self._last(db, run, event.step.id, "ended IS NULL"):
-                self._plan_step(db, run, event.step)
-            columns = ", ".join(f"{name} = ?" for name in facts)
-            row = self._last(db, run, event.step.id)
-            db.execute(f"UPDATE step SET {columns} WHERE rowid = ? AND ended IS NULL", (*facts.values(), row))
-
-    def _last(self, db: sqlite3.Connection, run: int, number: int, but_only: str = "TRUE") -> int | None:
-        """The row of the last attempt at a step, if it is as `but_only` says."""
-        last = "attempt = (SELECT max(attempt) FROM step WHERE run = ?1 AND number = ?2)"
-        query = f"SELECT rowid FROM step WHERE run = ?1 AND number = ?2 AND {last} AND {but_only}"
-        row = db.execute(query, (run, number)).fetchone()
-        return int(row[0]) if row else None
+            row = self._attempt(db, run, event.step, of_started=tried)
+            db.execute(f"UPDATE step SET {columns}, ended = ? WHERE rowid = ?", (*facts.values(), self._time(), row))
 
     def approval(self, run: int, answer: str, plan: Plan | None = None) -> None:
         """Write down that a plan was asked for, or the answer: approved, approved beforehand or refused.
@@ -265,7 +266,7 @@ class History:
         with self._write() as db:
             taken = db.execute(
                 "UPDATE step SET undo_started = ? WHERE rowid = ? AND ending = 'done' AND undo_started IS NULL",
-                (self._time(), self._last(db, run, step)),
+                (self._time(), _last(db, run, step)),
             ).rowcount
         if not taken:
             raise HistoryError(f"request {run}, step {step}: is not there to be undone, or was undone before")
@@ -276,7 +277,7 @@ class History:
             taken = db.execute(
                 "UPDATE step SET undone = ?1, undo_started = coalesce(undo_started, ?1), undo_text = ?2"
                 " WHERE rowid = ?3 AND ending = 'done' AND undone IS NULL",
-                (self._time(), _text(text), self._last(db, run, step)),
+                (self._time(), _text(text), _last(db, run, step)),
             ).rowcount
         if not taken:
             raise HistoryError(f"request {run}, step {step}: is not there to be undone, or was undone before")
@@ -287,7 +288,7 @@ class History:
             db.execute(
                 "UPDATE step SET undo_text = ?, undo_started = CASE WHEN ? THEN NULL ELSE undo_started END"
                 " WHERE rowid = ? AND undone IS NULL",
-                (_text(text), again, self._last(db, run, step)),
+                (_text(text), again, _last(db, run, step)),
             )
 
     # Reading
@@ -419,6 +420,27 @@ def _text(text: str) -> str:
 def _json(value: object) -> str:
     """JSON that reads back exactly: a spelled-out half of a character is JSON's own way to write it."""
     return _text(json.dumps(value, ensure_ascii=False))
+
+
+def _last(db: sqlite3.Connection, run: int, number: int) -> int | None:
+    """The row of the last attempt at a step."""
+    row = db.execute(f"SELECT rowid FROM step WHERE {_LAST}", (run, number)).fetchone()
+    return int(row[0]) if row else None
+
+
+def _facts(event: events.Ending) -> dict[str, object]:
+    """What an ending tells, by column."""
+    match event:
+        case events.StepDone(_, result, seconds):
+            files = _json([str(file) for file in result.files])
+            return {"value": _text(result.value), "handle": _json(result.handle), "files": files, "seconds": seconds}
+        case events.StepFailed(_, message, advice, seconds):
+            return {"message": _text(message), "advice": _text(advice), "seconds": seconds}
+        case events.StepUnknown(_, message, advice):
+            return {"message": _text(message), "advice": _text(advice)}
+        case events.StepSkipped(_, because):
+            return {"message": f"step {because} gave no result"}
+    return {}
 
 
 def _holds(words: str, *texts: str | None) -> bool:

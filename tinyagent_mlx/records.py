@@ -21,8 +21,8 @@ UNWRITTEN = "ran, and how it ended could not be written down"
 class StepRecord:
     """A step, or one of several attempts at a read whose arguments were edited. Times are ISO 8601, "" where not yet.
 
-    `state` is done, failed, unknown, skipped, refused or cancelled; running or waiting while its program lives; or not
-    started. `script` is the SHA-256 of the tool's script as it was then. `undo_started` without `undone` says that an
+    `state` is done, failed, unknown, skipped, refused or cancelled; replaced when an edit of the plan stopped it to run it
+    anew; running or waiting while its program lives; or not started. `script` is the SHA-256 of the tool's script as it was then. `undo_started` without `undone` says that an
     undo was cut off.
     """
 

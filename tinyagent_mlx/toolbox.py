@@ -125,7 +125,10 @@ class Toolbox:
         """Sixteen hex digits over all that a planner learns of the tools: names, order, arguments, types, words."""
         parts = [
             [tool.name, tool.description, tool.returns, tool.effect]
-            + [[a.name, a.type.name, a.description, repr(a.default), repr(dict(a.choices))] for a in tool.arguments]
+            + [
+                [a.name, a.type.name, a.description, repr(a.default), repr(dict(a.choices)), a.extractive]
+                for a in tool.arguments
+            ]
             for tool in self.tools
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -33,7 +33,7 @@ class Engine:
 
     async def load(self) -> None:
         """Make the agent in a thread. A failure is kept for whoever asks for the agent."""
-        self._loaded = asyncio.get_running_loop().create_future()
+        loaded = self._future()
         self._say("loading the planner…")
         try:
             agent = await asyncio.to_thread(self._make)
@@ -45,13 +45,19 @@ class Engine:
             from tinyagent_mlx.agent import Agent
 
             alone = Agent(agent.toolbox, OneAtATime(agent.planner), agent.retriever, agent.desktop)
-            self._loaded.set_result(alone)
+            loaded.set_result(alone)
             self._say(f"{agent.planner.name} · {agent.desktop.name}")
 
+    def _future(self) -> asyncio.Future[Agent]:
+        """What the agent will be; a request may be asked before the loading has begun."""
+        if self._loaded is None:
+            self._loaded = asyncio.get_running_loop().create_future()
+        return self._loaded
+
     def _fail(self, error: TinyAgentError) -> None:
-        assert self._loaded
-        self._loaded.set_exception(error)
-        self._loaded.exception()  # asked for later, or never
+        loaded = self._future()
+        loaded.set_exception(error)
+        loaded.exception()  # asked for later, or never
         self._say(f"no planner: {error}")
 
     def _say(self, status: str) -> None:
@@ -64,9 +70,7 @@ class Engine:
 
     async def agent(self) -> Agent:
         """The agent, when it is loaded. Raises the `TinyAgentError` that stopped it."""
-        if self._loaded is None:
-            raise PlannerError("the planner is not loading")
-        agent = await asyncio.shield(self._loaded)
+        agent = await asyncio.shield(self._future())
         if self._toolbox is None or self._toolbox is agent.toolbox:
             return agent
         return type(agent)(self._toolbox, agent.planner, agent.retriever, agent.desktop)
