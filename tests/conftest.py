@@ -11,6 +11,14 @@ from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    """A home of its own for each test: none may touch the user's."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("TINYAGENT_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shipped_tools() -> Toolbox:
     return load_toolbox(shipped("tools.yaml"))

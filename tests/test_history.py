@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import multiprocessing
 import sqlite3
 import threading
 from datetime import datetime, timedelta, timezone
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.killing import NOW, TOOLS, campaign, judge
+from tests.killing import NOW, TOOLS, campaign, judge, programs
 from tinyagent_mlx import events
 from tinyagent_mlx.cases import read_cases
 from tinyagent_mlx.desktop.base import Result
@@ -341,6 +340,13 @@ def test_a_saved_case_is_a_case(history, tmp_path):
     assert two.plans == (NOTE,)
 
 
+def test_a_case_of_any_text_is_one_line(history, tmp_path):
+    file = tmp_path / "cases.jsonl"
+    for _ in range(2):
+        history.save_case(carry_out(history, NOTE, query=HOSTILE), file)
+    assert [case.query for case in read_cases(file)] == [HOSTILE.replace("\ud83d", "\\ud83d")] * 2
+
+
 def test_a_case_takes_the_plan_as_it_was_edited_numbered_anew(history, tmp_path):
     plan = parse_plan('1. create_note("a", "", "")\n2. get_email_address("Sid")\n3. create_note("\\$1", "is $2", "")')
 
@@ -396,7 +402,7 @@ def hang(file, ready):
 
 def test_a_step_is_running_while_its_program_lives_and_unknown_when_it_was_killed(tmp_path):
     file = tmp_path / "history.sqlite3"
-    context = multiprocessing.get_context("forkserver")
+    context = programs()
     here, there = context.Pipe(duplex=False)
     program = context.Process(target=hang, args=(file, there), daemon=True)
     program.start()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -334,8 +335,8 @@ class History:
         runs = self.runs(limit=-1)
         with self._trouble_with(file):
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as out:
-                out.writelines(json.dumps(run.as_json(), ensure_ascii=False) + "\n" for run in reversed(runs))
+            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+                out.writelines(_json(run.as_json()) + "\n" for run in reversed(runs))
         return len(runs)
 
     @contextmanager
@@ -418,8 +419,12 @@ def _text(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that reads back exactly: a spelled-out half of a character is JSON's own way to write it."""
-    return _text(json.dumps(value, ensure_ascii=False))
+    """JSON that reads back exactly: a spelled-out half of a character is JSON's own way to write it.
+
+    It is one line to all who split lines, also to those who take U+2028 for a line end.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return _text(re.sub("[\x85\u2028\u2029]", lambda end: f"\\u{ord(end[0]):04x}", text))
 
 
 def _last(db: sqlite3.Connection, run: int, number: int) -> int | None:

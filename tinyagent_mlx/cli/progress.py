@@ -75,7 +75,7 @@ class Progress:
         if not sys.stdin.isatty() or self.quiet:
             print("tinyagent: not approved: there is no terminal to ask on; use --yes", file=sys.stderr)
             return False
-        answer = await asyncio.get_running_loop().run_in_executor(None, input, "Carry this out? Type yes: ")
+        answer = await _line_from_terminal("Carry this out? Type yes: ")
         return answer.strip().lower() in ("y", "yes")
 
     def account(self, outcome: Outcome) -> None:
@@ -88,3 +88,20 @@ class Progress:
         done = len(outcome.results())
         rest = len(outcome.plan.steps) - done
         self.console.print(f"{done} of {len(outcome.plan.steps)} steps done" + (f", {rest} not" if rest else "") + ".")
+
+
+async def _line_from_terminal(question: str) -> str:
+    """Ask, and wait for a line without a thread: one that waits for input could not be stopped by Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not answered.done():
+            answered.set_result(sys.stdin.readline())
+
+    print(question, end="", flush=True)
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        return await answered
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
