@@ -145,12 +145,14 @@ def test_palette_holds_our_commands():
 def test_transcript_keeps_only_the_last_runs():
     async def flow():
         async with make_app(FakePlanner("")).run_test() as pilot:
-            for number in range(22):
+            await until(pilot, lambda: pilot.app.screen.query("#prompt"))
+            pilot.app.screen.kept_runs = 3
+            for number in range(5):
                 await ask(pilot, f"request {number}")
                 await done(pilot)
-            assert len(pilot.app.screen.query("RunView")) == 20
+            assert len(pilot.app.screen.query("RunView")) == 3
             assert "request 1\n" not in text_of(pilot)
-            assert "request 21" in text_of(pilot)
+            assert "request 4" in text_of(pilot)
 
     asyncio.run(flow())
 

@@ -197,11 +197,15 @@ def _pad(rows: Sequence[Sequence[int]], multiple: int) -> tuple[np.ndarray, np.n
     return out, valid
 
 
+def pretrained_args(folder: Path) -> ModelArgs:
+    """The architecture of a Hugging Face BERT folder, from its config.json."""
+    config = json.loads((folder / "config.json").read_text())
+    return ModelArgs(**{key: config[key] for key in ModelArgs.__dataclass_fields__ if key in config})
+
+
 def load_pretrained(folder: Path) -> Encoder:
     """Load a Hugging Face BERT folder (config.json, model.safetensors) in float32."""
-    config = json.loads((folder / "config.json").read_text())
-    args = ModelArgs(**{key: config[key] for key in ModelArgs.__dataclass_fields__ if key in config})
-    encoder = Encoder(args)
+    encoder = Encoder(pretrained_args(folder))
     stored: Any = mx.load(str(folder / "model.safetensors"))
     weights = Encoder.sanitize(stored)
     weights = {name: weight.astype(mx.float32) for name, weight in weights.items()}

@@ -20,13 +20,13 @@ from textual.screen import Screen
 from tui.ask import AskScreen
 from tui.engine import Engine
 from tui.history import History
+from tui.shelf import Edit, Shelf
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
     from tinyagent_mlx.cli.doctor import Check
     from tinyagent_mlx.toolbox import Toolbox
     from tui.doctor import DoctorScreen
-    from tui.shelf import Edit
 
 EXAMPLES = (
     "Remind me to call the dentist tomorrow at 9am",
@@ -66,7 +66,8 @@ class TinyAgentApp(App[None]):
     ):
         super().__init__()
         self.engine = Engine(make_agent, self._status)
-        self.load_tools, self.tools_file, self.checks, self.edit = load_tools, tools_file, checks, edit
+        self.shelf = Shelf(load_tools, tools_file, self._tools_changed)
+        self.checks, self.edit = checks, edit
         self.now, self.clock, self.home, self.still = now, clock, home, still
         self.history = History(home / "requests.jsonl" if home else None)
         if still:
@@ -94,9 +95,6 @@ class TinyAgentApp(App[None]):
 
     def _behind(self) -> None:
         """What need not be there for the first frame."""
-        from tui.shelf import Shelf
-
-        self.shelf = Shelf(self.load_tools, self.tools_file, self._tools_changed)
         self.run_worker(self.engine.load())
         self.set_interval(1, self._look_at_tools)
 

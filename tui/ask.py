@@ -57,6 +57,7 @@ class AskScreen(Screen[None]):
         self.prompt = Prompt(history, self._accept, blink)
         self.bar = ApprovalBar(clock)
         self.running: Worker[None] | None = None
+        self.kept_runs = KEPT_RUNS
 
     def compose(self) -> ComposeResult:
         yield TitleBar("Ask")
@@ -133,7 +134,7 @@ class AskScreen(Screen[None]):
     async def _append(self, view: RunView) -> None:
         for welcome in self.query("#welcome"):
             await welcome.remove()
-        old = list(self.runs.children)[: max(0, len(self.runs.children) - KEPT_RUNS + 1)]
+        old = list(self.runs.children)[: max(0, len(self.runs.children) - self.kept_runs + 1)]
         for gone in old:
             await gone.remove()
         await self.runs.mount(view)

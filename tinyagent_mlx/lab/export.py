@@ -16,7 +16,7 @@ import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
 from tinyagent_mlx import weights
 from tinyagent_mlx.lab import corpus
-from tinyagent_mlx.lab.train_planner import Recipe
+from tinyagent_mlx.lab.train_planner import Recipe, model_args
 from tinyagent_mlx.pointer import ModelArgs, PointerModel
 from tinyagent_mlx.toolfile import load_toolbox
 
@@ -41,7 +41,7 @@ def load_checkpoint(file: Path, args: ModelArgs) -> tuple[PointerModel, int]:
 
 def export(recipe: Recipe, checkpoint: Path, out: Path, bits: int, extra: dict[str, Any]) -> None:
     """Write a planner folder; `bits` is 4, or 16 for a copy to compare with."""
-    model, step = load_checkpoint(checkpoint / "checkpoint.safetensors", ModelArgs(num_hidden_layers=recipe.layers))
+    model, step = load_checkpoint(checkpoint / "checkpoint.safetensors", model_args(recipe))
     if bits == 4:
         weights.quantize(model)
     manifest = {

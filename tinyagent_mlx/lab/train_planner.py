@@ -25,7 +25,7 @@ import numpy as np
 from mlx.utils import tree_unflatten
 
 from tinyagent_mlx.decisions import KINDS, Layout
-from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained
+from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrained_args
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import Batches, Targets
 from tinyagent_mlx.lab.generate import Generator, open_dictionary
@@ -118,10 +118,15 @@ def freeze_embeddings(model: PointerModel) -> None:
     model.encoder.position_embeddings.freeze()
 
 
+def model_args(recipe: Recipe) -> ModelArgs:
+    """The architecture that a recipe names: its base's encoder, and a decoder on top."""
+    return ModelArgs(encoder=pretrained_args(Path(recipe.base)), num_hidden_layers=recipe.layers)
+
+
 def build(recipe: Recipe) -> PointerModel:
     """A model with a pretrained encoder and a fresh decoder."""
     mx.random.seed(recipe.seed)
-    model = PointerModel(ModelArgs(num_hidden_layers=recipe.layers))
+    model = PointerModel(model_args(recipe))
     model.encoder = load_pretrained(Path(recipe.base))
     for name in ("specials", "kinds", "previous_kinds", "step_numbers", "special_key"):
         table = getattr(model, name)
@@ -131,26 +136,31 @@ def build(recipe: Recipe) -> PointerModel:
     return model
 
 
-def save(folder: Path, model: PointerModel, rule: optim.Optimizer, step: int) -> None:
+def save(folder: Path, model: PointerModel, rule: optim.Optimizer, schema: Schema, step: int) -> None:
     """Write a checkpoint in one rename, so that a killed run leaves the last whole one."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "part.safetensors"
     arrays = {f"model.{name}": value for name, value in flat(model.parameters()).items()}
     arrays |= {f"rule.{name}": value for name, value in flat(rule.state).items()}
+    arrays |= {f"schema.{name}": value for name, value in vars(schema).items()}
     mx.save_safetensors(str(part), arrays, {"step": str(step)})
     part.rename(folder / "checkpoint.safetensors")
 
 
-def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> int:
-    """Load the last checkpoint, if there is one; gives the step to go on from."""
+def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> tuple[int, Schema | None]:
+    """Load the last checkpoint, if there is one; gives the step to go on from, and the schema that was in use."""
     file = folder / "checkpoint.safetensors"
     if not file.exists():
-        return 0
+        return 0, None
     arrays, metadata = read_arrays(file)
-    model.load_weights([(n[6:], v) for n, v in arrays.items() if n.startswith("model.")])
+
+    def part(prefix: str) -> dict[str, mx.array]:
+        return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+    model.load_weights(list(part("model.").items()))
     rule.init(model.trainable_parameters())
-    rule.state = tree_unflatten([(n[5:], v) for n, v in arrays.items() if n.startswith("rule.")])
-    return int(metadata["step"])
+    rule.state = tree_unflatten(list(part("rule.").items()))
+    return int(metadata["step"]), Schema(**part("schema."))
 
 
 def prefetch(items: Iterator, depth: int = 6) -> Iterator:
@@ -175,19 +185,19 @@ def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int =
     return Batches(generator, Layout(tools), tokenizer, recipe.batch // ranks, recipe.seed, rank)
 
 
-def train(recipe: Recipe, tools: Toolbox, log=print) -> PointerModel:
-    """Train to `recipe.steps`, from the last checkpoint where there is one."""
+def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -> PointerModel:
+    """Train to `recipe.steps`, or stop at step `until` to go on later; from the last checkpoint where there is one."""
     group = mx.distributed.init()
     out = Path(recipe.out)
     batches = training_batches(recipe, tools, group.rank(), group.size())
     layout, tokenizer = batches.oracle.layout, batches.tokenizer
     model, rule = build(recipe), optimizer(recipe)
-    start = resume(out, model, rule)
+    start, schema = resume(out, model, rule)
     step_of = nn.value_and_grad(model, loss)
-    schema = schema_vectors(model, tokenizer, layout)
+    last = min(until or recipe.steps, recipe.steps)
     began, losses = time.perf_counter(), []
-    for step, (batch, targets) in zip(range(start, recipe.steps), prefetch(batches.from_step(start)), strict=False):
-        if step % recipe.schema_every == 0:
+    for step, (batch, targets) in zip(range(start, last), prefetch(batches.from_step(start)), strict=False):
+        if schema is None or step % recipe.schema_every == 0:
             schema = schema_vectors(model, tokenizer, layout)
         value, gradients = step_of(model, batch, targets, schema, recipe)
         gradients = nn.utils.average_gradients(gradients)
@@ -201,8 +211,8 @@ def train(recipe: Recipe, tools: Toolbox, log=print) -> PointerModel:
             log(
                 f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left"
             )
-        if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps):
-            save(out, model, rule, step + 1)
+        if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == last):
+            save(out, model, rule, schema, step + 1)
     return model
 
 
@@ -212,12 +222,12 @@ def vocabulary(base: Path) -> list[str]:
     return sorted(pieces, key=pieces.__getitem__)
 
 
-def arguments(description: str) -> Recipe:
+def arguments(description: str, given: list[str] | None = None) -> Recipe:
     """Read a recipe from the command line: every field is an option."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    return Recipe(**vars(parser.parse_args()))
+    return Recipe(**vars(parser.parse_args(given)))
 
 
 def main() -> None:
