@@ -1,8 +1,8 @@
 """What was asked, approved and done: a file that is right after kill -9 at any moment.
 
 The start of a step is on disk before the desktop is called, its ending after. A step that started and has no ending, of
-a program that no longer lives, is unknown: it was running when the program was killed. Facts are written once and never
-changed; nothing here carries a step out, and nothing is ever run again. This module knows nothing of screens.
+a program that no longer lives, is unknown: it was running when the program was killed. What a step did is written once and
+never changed; nothing here carries a step out, and nothing is ever run again. This module knows nothing of screens.
 """
 
 from __future__ import annotations

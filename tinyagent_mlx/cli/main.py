@@ -19,6 +19,7 @@ VERBS = {
     "history": "list, show, search and export what was asked, approved and done",
     "undo": "undo a step of a request that was carried out",
     "tools": "list, show and check the tools in tools.yaml",
+    "data": "make, ask for and import requests with their plans, to train on",
     "eval": "measure plans against a case file",
     "doctor": "say what works on this machine and what does not",
     "demo": "plan and carry out a sample request on sample files",

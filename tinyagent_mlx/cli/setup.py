@@ -49,11 +49,16 @@ def add_desktop_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def toolbox(options: argparse.Namespace) -> Toolbox:
-    """Read the named tools.yaml, or the shipped one."""
+def tool_files(options: argparse.Namespace) -> tuple[Path, Path]:
+    """The named tools.yaml, or the shipped one, and the folder of its scripts."""
     file = options.tools_file or paths.shipped("tools.yaml")
     scripts = file.parent / "applescripts"
-    return load_toolbox(file, scripts if scripts.is_dir() else paths.shipped("applescripts"))
+    return file, scripts if scripts.is_dir() else paths.shipped("applescripts")
+
+
+def toolbox(options: argparse.Namespace) -> Toolbox:
+    """Read the named tools.yaml, or the shipped one."""
+    return load_toolbox(*tool_files(options))
 
 
 def now(text: str | None) -> datetime:

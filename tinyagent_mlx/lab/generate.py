@@ -6,10 +6,12 @@ its plan against the toolbox, and every word of its arguments against the reques
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.decisions import Layout, Oracle
@@ -52,12 +54,13 @@ _SPOKEN_CLOSERS = (" please", " thanks", " for me", " thank you", " okay", " if 
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares of the kinds of rows; they add up to one."""
+    """Shares of the kinds of rows; the first four add up to one."""
 
     refusals: float = 0.15
     singles: float = 0.30
     multiples: float = 0.25
     composed: float = 0.30
+    joined: float = 0.0  # of the refusals: two of them in one request, for data that must not repeat itself
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class Generator:
         kinds = ("refusal", "single", "multiple", "composed")
         kind = self.rng.choices(kinds, (mix.refusals, mix.singles, mix.multiples, mix.composed))[0]
         if kind == "refusal" and self.refusals:
-            return self._fill([self.rng.choice(self.refusals)])
+            joined = mix.joined and self.rng.random() < mix.joined  # no draw where nothing is joined: rows stay the same
+            return self._fill([self.rng.choice(self.refusals) for _ in range(2 if joined else 1)])
         if kind == "multiple" and self.multiples:
             return self._fill([self.rng.choice(self.multiples)])
         if kind == "composed":
@@ -270,6 +274,12 @@ class _Text:
 
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() or (text[1:2] == " " and text[:1] != "I") else text
+
+
+def vocabulary(base: Path) -> list[str]:
+    """The pieces of the tokenizer in folder `base`, in order of their numbers."""
+    pieces = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    return sorted(pieces, key=pieces.__getitem__)
 
 
 def open_dictionary(vocabulary: Sequence[str]) -> list[str]:

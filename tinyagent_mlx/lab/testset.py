@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from tinyagent_mlx.lab import corpus
-from tinyagent_mlx.lab.generate import Generator, open_dictionary
+from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.plan import print_plan
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
@@ -37,8 +37,6 @@ def write_cases(file: Path, tools: Toolbox, dictionary: list[str], part: str, co
 
 
 def main() -> None:
-    from tinyagent_mlx.lab.train_planner import vocabulary
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--tools", type=Path, default=Path("tools.yaml"))

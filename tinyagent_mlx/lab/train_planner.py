@@ -28,7 +28,7 @@ from tinyagent_mlx.decisions import KINDS, Layout
 from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrained_args
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import Batches, Targets
-from tinyagent_mlx.lab.generate import Generator, open_dictionary
+from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
@@ -214,12 +214,6 @@ def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -
         if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == last):
             save(out, model, rule, schema, step + 1)
     return model
-
-
-def vocabulary(base: Path) -> list[str]:
-    """The tokenizer's pieces in order of their numbers."""
-    pieces = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-    return sorted(pieces, key=pieces.__getitem__)
 
 
 def arguments(description: str, given: list[str] | None = None) -> Recipe:
