@@ -185,4 +185,3 @@ class CaseFile:
         self._stream.close()
         if error is None:
             self._part.replace(self.file)
-

@@ -127,7 +127,9 @@ class Generator:
         kinds = ("refusal", "single", "multiple", "composed")
         kind = self.rng.choices(kinds, (mix.refusals, mix.singles, mix.multiples, mix.composed))[0]
         if kind == "refusal" and self.refusals:
-            joined = mix.joined and self.rng.random() < mix.joined  # no draw where nothing is joined: rows stay the same
+            joined = (
+                mix.joined and self.rng.random() < mix.joined
+            )  # no draw where nothing is joined: rows stay the same
             return self._fill([self.rng.choice(self.refusals) for _ in range(2 if joined else 1)])
         if kind == "multiple" and self.multiples:
             return self._fill([self.rng.choice(self.multiples)])

@@ -45,11 +45,15 @@ class Order:
 
 
 @lru_cache(1)
+def _split() -> corpus.Split:
+    return corpus.split(corpus.read_corpus())
+
+
+@lru_cache(1)
 def _workshop(order: Order) -> tuple[Toolbox, Generator]:
     """What every shard of an order needs, made once a process."""
     tools = load_toolbox(order.tools, order.scripts)
-    wordings = getattr(corpus.split(corpus.read_corpus()), order.part)
-    known = [w for w in wordings if all(step.tool in tools for step in w.plan.steps)]
+    known = [w for w in getattr(_split(), order.part) if all(step.tool in tools for step in w.plan.steps)]
     if all(w.plan.refused for w in known):
         raise ConfigError(f"{order.tools}: the corpus has no wording for any of its tools")
     return tools, Generator(known, tools, open_dictionary(vocabulary(order.base)), order.seed, MIX)
@@ -96,20 +100,30 @@ def _leave_interrupts() -> None:
 def write_dataset(
     order: Order, count: int, out: Path, workers: int = 1, progress: Callable[[int], None] = lambda rows: None
 ) -> Sieve:
-    """Write `count` rows; gives the figures. Raises `ConfigError` when the corpus gives no more new ones."""
+    """Write `count` rows of an order; gives the figures. Raises `ConfigError` when the corpus gives no more new ones."""
     sieve = Sieve(load_toolbox(order.tools, order.scripts))
     with CaseFile(out, order.part) as file:
-        for cases in shards(order, workers):
-            before = sieve.kept
-            for case in cases:
-                if sieve.kept == count:
-                    return sieve
-                refused = case["plans"] == [""]
-                if not refused and (sieve.refusals + 1) * REFUSED <= sieve.kept + 1:
-                    sieve.drop("refusals come first")
-                elif sieve.admit_checked(case["query"], refused):
-                    file.write(case)
-            progress(sieve.kept)
-            if sieve.kept == before:
-                raise ConfigError(f"the corpus gives no more than {sieve.kept} different rows")
-    raise AssertionError("shards are endless")
+        for case in choose(shards(order, workers), count, sieve, progress):
+            file.write(case)
+    return sieve
+
+
+def choose(
+    made: Iterator[list[Case]], count: int, sieve: Sieve, progress: Callable[[int], None] = lambda rows: None
+) -> Iterator[Case]:
+    """Yield `count` rows of shards that are new, refusals in their share. Raises `ConfigError` on a shard without any."""
+    for cases in made:
+        before = sieve.kept
+        for case in cases:
+            if sieve.kept == count:
+                break
+            refused = case["plans"] == [""]
+            if not refused and (sieve.refusals + 1) * REFUSED <= sieve.kept + 1:
+                sieve.drop("refusals come first")
+            elif sieve.admit_checked(case["query"], refused):
+                yield case
+        progress(sieve.kept)
+        if sieve.kept == count:
+            return
+        if sieve.kept == before:
+            raise ConfigError(f"the corpus gives no more than {sieve.kept} different rows")

@@ -8,7 +8,6 @@ Runs on one process or on several (`mlx.launch -n 4 …`: gradients are averaged
 from __future__ import annotations
 
 import argparse
-import json
 import queue
 import threading
 import time
