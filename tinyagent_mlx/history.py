@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from tinyagent_mlx.executor import Approve, Emit
 
 VERSION = 1
+PATIENCE = 60.0  # seconds to wait for other programs at the same file
 APPLICATION = 0x74694168  # SQLite keeps it in the file's head: whose file this is
 
 _SCHEMA = """
@@ -87,13 +90,13 @@ class History:
         with self._trouble():
             file.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # private: SQLite's other files follow its mode
-            self._db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(file, timeout=1, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.create_function("holds", -1, _holds, deterministic=True)
         try:
             self._prepare()
             with self._trouble():
-                self._db.execute("PRAGMA journal_mode = WAL")
+                self._patiently("PRAGMA journal_mode = WAL")
         except HistoryError:
             self._db.close()
             raise
@@ -136,12 +139,24 @@ class History:
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(f"{self.file}: the history can't be used: {error}") from error
 
+    def _patiently(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Execute what may find the file taken. SQLite itself does not wait while another program opens or closes it."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._db.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                code = error.sqlite_errorcode & 0xFF
+                if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or time.monotonic() > until:
+                    raise
+            time.sleep(0.01 + random.random() * 0.04)
+
     @contextmanager
     def _write(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction. What is `durable` outlives a power cut too; the rest a kill, at a hundredth of the cost."""
         with self._lock, self._trouble():
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
+            self._patiently("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
@@ -152,7 +167,7 @@ class History:
 
     def _read(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, self._trouble():
-            return self._db.execute(query, values).fetchall()
+            return self._patiently(query, values).fetchall()
 
     def _time(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
