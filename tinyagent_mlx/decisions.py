@@ -27,6 +27,11 @@ from tinyagent_mlx.words import Word, split_words
 MAX_STEPS = 24
 END_PLAN, EMPTY, STOP = range(3)
 SPECIALS = 3
+EXAMPLES, VALUES, SHORT = (
+    16,
+    4,
+    6,
+)  # of a tool's examples the encoder reads so many, and values so many of so many words
 
 # What the next decision is about.
 TOOL, ARGUMENT, SPAN_END, MORE = range(4)
@@ -108,7 +113,7 @@ class Layout:
         """What the sentence encoder reads: one text a tool, one a slot, one a constant."""
         tools = [f"{tool.name.replace('_', ' ')}: {tool.description}" for tool in self.tools]
         slots = [
-            f"{slot.argument.label}: {slot.argument.description} ({slot.tool.name.replace('_', ' ')})"
+            f"{slot.argument.label}: {slot.argument.description} ({slot.tool.name.replace('_', ' ')})" + _such_as(slot)
             for slot in self.slots
         ]
         constants = []
@@ -118,6 +123,28 @@ class Layout:
                 meaning = f"{slot.argument.description}: {'yes' if value else 'no'}"
             constants.append(f"{slot.argument.label}: {meaning}")
         return tools, slots, constants
+
+    def example_requests(self) -> tuple[list[str], list[int]]:
+        """Requests that tools.yaml gives as examples, and the number of the tool that each stands under."""
+        found = [(e.request, n) for n, tool in enumerate(self.tools) for e in tool.examples[:EXAMPLES]]
+        return [request for request, _ in found], [number for _, number in found]
+
+
+def _such_as(slot: Slot) -> str:
+    """What fills the slot in its tool's examples: a few short values, in order."""
+    if not slot.spans:
+        return ""
+    place = slot.tool.arguments.index(slot.argument)
+    steps = [step for e in slot.tool.examples for step in e.plan.steps if step.tool == slot.tool.name]
+    values = [str(value) for step in steps for value in _literals(step.arguments[place]) if value != ""]
+    short = [value for value in dict.fromkeys(values) if len(value.split()) <= SHORT]
+    return f", such as {'; '.join(short[:VALUES])}" if short else ""
+
+
+def _literals(value: Value) -> list[Scalar]:
+    """A value's own words and numbers, without references and constants."""
+    items = value if isinstance(value, tuple) else (value,)
+    return [item for item in items if isinstance(item, (str, int)) and not isinstance(item, bool)]
 
 
 @dataclass

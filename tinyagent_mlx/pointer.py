@@ -150,8 +150,12 @@ class PointerModel(nn.Module):
     def sentence_vectors(self, tokens, shapes, valid) -> mx.array:
         """Mean-pooled unit vectors [N, e] times √e, so that their entries are of order one."""
         states = self.encode(tokens, shapes, valid) * valid[..., None]
-        mean = states.sum(axis=1) / valid.sum(axis=1, keepdims=True)
-        return mean / mx.linalg.norm(mean, axis=-1, keepdims=True) * mean.shape[-1] ** 0.5
+        return self.unit(states.sum(axis=1) / valid.sum(axis=1, keepdims=True))
+
+    @staticmethod
+    def unit(vectors: mx.array) -> mx.array:
+        """Rows [N, e] at length √e."""
+        return vectors / mx.linalg.norm(vectors, axis=-1, keepdims=True) * vectors.shape[-1] ** 0.5
 
     def remember(self, states: mx.array, valid: mx.array, first: mx.array, word_valid: mx.array) -> Memory:
         """Prepare encoder states for the decoder; `first` [B, W] is each word's first token."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +19,7 @@ from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointer import Memory, PointerModel, Schema
+from tinyagent_mlx.schema import encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.words import Word, split_words
 
@@ -55,19 +56,10 @@ class PointerEngine:
         found = self._compiled.get(tools.fingerprint)
         if found is None:
             layout = Layout(tools)
-            found = self._compiled[tools.fingerprint] = _Compiled(layout, self._encode_schema(layout))
+            found = self._compiled[tools.fingerprint] = _Compiled(
+                layout, encode_schema(self.model, self.tokenizer, layout)
+            )
         return found
-
-    def _encode_schema(self, layout: Layout) -> Schema:
-        vectors = [self._sentences(texts) for texts in layout.texts()]
-        mx.eval(vectors)
-        return Schema(*vectors)
-
-    def _sentences(self, texts: Sequence[str]) -> mx.array:
-        if not texts:
-            return mx.zeros((0, self.model.args.encoder.hidden_size))
-        batch = self.tokenizer.batch([[word.text for word in split_words(text)] for text in texts])
-        return self.model.sentence_vectors(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
 
     def _read(self, text: str) -> _Read:
         words = split_words(text)

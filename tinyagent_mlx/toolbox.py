@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyagent_mlx.argtypes import ArgType
-from tinyagent_mlx.plan import Plan
+from tinyagent_mlx.plan import Plan, print_plan
 from tinyagent_mlx.values import Value
 
 EFFECTS = ("read", "write", "send")
@@ -122,13 +122,14 @@ class Toolbox:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits over all that a planner learns of the tools: names, order, arguments, types, words."""
+        """Sixteen hex digits over all that a planner learns of the tools: names, order, arguments, types, words, examples."""
         parts = [
             [tool.name, tool.description, tool.returns, tool.effect]
             + [
                 [a.name, a.type.name, a.description, repr(a.default), repr(dict(a.choices)), a.extractive]
                 for a in tool.arguments
             ]
+            + [[e.request, print_plan(e.plan)] for e in tool.examples]
             for tool in self.tools
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

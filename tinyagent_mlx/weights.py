@@ -14,7 +14,7 @@ import tinyagent_mlx.device as device
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx.utils import tree_flatten
+from mlx.utils import tree_flatten, tree_unflatten
 
 from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.pointer import ModelArgs, PointerModel
@@ -48,6 +48,25 @@ def _quantizable(name: str, module: nn.Module) -> bool:
 def quantize(model: PointerModel) -> None:
     """Quantize a model in place: 4 bits, groups of 32."""
     nn.quantize(model, group_size=GROUP, bits=BITS, class_predicate=_quantizable)
+
+
+def simulated(model: PointerModel) -> dict[str, Any]:
+    """The trainable weights as 4 bits would give them; a gradient passes through the rounding as if it were not there."""
+    trained, kept = flat(model.trainable_parameters()), dict(model.named_modules())
+
+    def rounded(name: str, weight: mx.array) -> mx.array:
+        stem = name.removesuffix(".weight")
+        if stem == name or not _quantizable(stem, kept[stem]):
+            return weight
+        return weight + mx.stop_gradient(through_4_bits(weight) - weight)
+
+    tree: Any = tree_unflatten([(name, rounded(name, weight)) for name, weight in trained.items()])
+    return tree
+
+
+def through_4_bits(weight: mx.array) -> mx.array:
+    """What is left of a matrix [N, M] after it was quantized."""
+    return mx.dequantize(*mx.quantize(weight, group_size=GROUP, bits=BITS), group_size=GROUP, bits=BITS)
 
 
 def save(folder: Path, model: PointerModel, tokenizer: str, manifest: dict[str, Any], quantized: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyagent_mlx import paths
+from tinyagent_mlx.cli import hearing
 from tinyagent_mlx.errors import ConfigError, UsageError
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tinyagent_mlx.desktop.base import Desktop
     from tinyagent_mlx.history import History
     from tinyagent_mlx.planner import Planner
+    from tinyagent_mlx.pointing import PointerEngine
     from tinyagent_mlx.retriever import Retriever
 
 RETRIEVALS = ("classifier", "none")
@@ -25,7 +27,13 @@ RETRIEVALS = ("classifier", "none")
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
     """Options of the verbs that take a request."""
-    parser.add_argument("query", metavar="QUERY", help="the request, in quotes")
+    parser.add_argument("query", nargs="?", metavar="QUERY", help="the request, in quotes")
+    hearing.add_file_option(parser)
+    add_planning_options(parser)
+
+
+def add_planning_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the verbs that plan, wherever the request comes from."""
     parser.add_argument("--now", metavar="WHEN", help="plan as if it were then: 2026-11-27 15:00")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
@@ -37,8 +45,19 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME", help="the folder of a planner or of any mlx-lm model (default: the shipped planner)"
     )
     parser.add_argument(
-        "--retrieval", choices=RETRIEVALS, default="classifier", help="how tools are chosen (default: classifier)"
+        "--retrieval",
+        type=_retrieval,
+        default="classifier",
+        metavar="HOW",
+        help="how tools are chosen: classifier (the default), none, or the folder of a DeBERTa classifier",
     )
+
+
+def _retrieval(name: str) -> str:
+    """One of the names, or a folder that is there; a name wins over a folder that is called the same."""
+    if name not in RETRIEVALS and not Path(name).is_dir():
+        raise argparse.ArgumentTypeError(f"{name!r} is neither {' nor '.join(RETRIEVALS)} nor a folder")
+    return name
 
 
 def add_desktop_option(parser: argparse.ArgumentParser) -> None:
@@ -73,14 +92,13 @@ def now(text: str | None) -> datetime:
 
 def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[Planner, Retriever]:
     """Load the models. The shipped weights serve both; another model plans with the shipped retriever beside it."""
-    from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
-    from tinyagent_mlx.retriever import EveryTool
+    from tinyagent_mlx.pointing import PointerEngine, PointerPlanner
 
     folder = Path(options.model) if options.model else paths.shipped("weights") / "planner"
     own = (folder / "manifest.json").is_file()
     shipped = folder if own else paths.shipped("weights") / "planner"
     engine = PointerEngine(shipped) if own or options.retrieval == "classifier" else None
-    retriever: Retriever = PointerRetriever(engine) if engine and options.retrieval == "classifier" else EveryTool()
+    retriever = _retriever(options.retrieval, engine)
     if own and engine:
         return PointerPlanner(engine), retriever
     if not (folder / "config.json").is_file():
@@ -88,6 +106,21 @@ def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[
     from tinyagent_mlx import language
 
     return language.load(folder), retriever
+
+
+def _retriever(name: str, engine: PointerEngine | None) -> Retriever:
+    """The named retriever; the classifier shares the planner's engine."""
+    if name == "classifier" and engine:
+        from tinyagent_mlx.pointing import PointerRetriever
+
+        return PointerRetriever(engine)
+    if name == "none":
+        from tinyagent_mlx.retriever import EveryTool
+
+        return EveryTool()
+    from tinyagent_mlx.toolrag import ToolRag
+
+    return ToolRag(Path(name))
 
 
 def desktop_place(options: argparse.Namespace) -> str:

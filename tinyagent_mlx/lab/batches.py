@@ -10,7 +10,8 @@ import numpy as np
 from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout, Oracle
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.errors import PlanError
-from tinyagent_mlx.lab.generate import Generator, Row
+from tinyagent_mlx.lab.generate import Row
+from tinyagent_mlx.lab.madeup import World, Worlds
 from tinyagent_mlx.words import split_words
 
 POOL = 8  # batches that are drawn together and sorted by length, so that little is padding
@@ -100,29 +101,40 @@ def collate(traces: Sequence[_Trace], layout: Layout, words: int) -> Targets:
     return out
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What one training step learns from: a batch of requests, its targets, and the layout that numbers them."""
+
+    batch: Batch
+    targets: Targets
+    layout: Layout
+
+
 class Batches:
-    """An endless, reproducible stream of batches: pool number p is the same whenever it is drawn."""
+    """An endless, reproducible stream of lessons: pool number p is the same whenever it is drawn.
 
-    def __init__(
-        self, generator: Generator, layout: Layout, tokenizer: WordTokenizer, size: int, seed: int, rank: int = 0
-    ):
-        self.generator, self.oracle, self.tokenizer = generator, Oracle(layout), tokenizer
-        self.size, self.seed, self.rank = size, seed, rank
+    Each pool is drawn from a world of its own, so that no toolbox can be learnt by heart.
+    """
 
-    def pool(self, number: int) -> list[tuple[Batch, Targets]]:
-        """The batches of steps POOL·number … POOL·number + POOL - 1, this rank's share."""
-        self.generator.rng.seed(f"{self.seed}/{number}/{self.rank}")
-        rows = self._rows(POOL * self.size)
+    def __init__(self, worlds: Worlds, tokenizer: WordTokenizer, size: int, rank: int = 0):
+        self.worlds, self.tokenizer, self.size, self.rank = worlds, tokenizer, size, rank
+
+    def pool(self, number: int) -> list[Lesson]:
+        """The lessons of steps POOL·number … POOL·number + POOL - 1, this rank's share."""
+        world = self.worlds.draw(number, self.rank)
+        oracle = Oracle(Layout(world.tools))
+        rows = self._rows(world, oracle, POOL * self.size)
         rows.sort(key=lambda pair: len(pair[1].decisions) + len(split_words(pair[0].request)))
         groups = [rows[i : i + self.size] for i in range(0, len(rows), self.size)]
-        order = np.random.default_rng([self.seed, number]).permutation(len(groups))  # the same on every rank
-        return [self._batch(groups[i]) for i in order]
+        order = np.random.default_rng([self.worlds.seed, number]).permutation(len(groups))  # the same on every rank
+        return [self._lesson(groups[i], oracle.layout) for i in order]
 
-    def _rows(self, count: int) -> list[tuple[Row, _Trace]]:
+    @staticmethod
+    def _rows(world: World, oracle: Oracle, count: int) -> list[tuple[Row, _Trace]]:
         out: list[tuple[Row, _Trace]] = []
-        for row in self.generator.rows():
+        for row in world.generator.rows():
             try:
-                steps = trace(row, self.oracle)
+                steps = trace(row, oracle)
             except PlanError:
                 continue
             if len(steps.decisions) <= 140:
@@ -131,12 +143,12 @@ class Batches:
                 return out
         raise AssertionError("rows are endless")
 
-    def _batch(self, rows: list[tuple[Row, _Trace]]) -> tuple[Batch, Targets]:
+    def _lesson(self, rows: list[tuple[Row, _Trace]], layout: Layout) -> Lesson:
         batch = self.tokenizer.batch([[w.text for w in split_words(row.request)] for row, _ in rows])
-        return batch, collate([steps for _, steps in rows], self.oracle.layout, batch.first.shape[1])
+        return Lesson(batch, collate([steps for _, steps in rows], layout, batch.first.shape[1]), layout)
 
-    def from_step(self, step: int) -> Iterator[tuple[Batch, Targets]]:
-        """Batches from training step `step` on."""
+    def from_step(self, step: int) -> Iterator[Lesson]:
+        """Lessons from training step `step` on."""
         number, skip = divmod(step, POOL)
         while True:
             yield from self.pool(number)[skip:]

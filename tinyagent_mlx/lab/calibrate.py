@@ -16,7 +16,7 @@ from tinyagent_mlx.pointing import PointerEngine, PointerRetriever
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
-_LOWEST, _HIGHEST = 0.01, 0.5
+_LOWEST, _HIGHEST = 0.0005, 0.5
 
 
 def weakest_needed(retriever: PointerRetriever, cases: list[Case], tools: Toolbox) -> list[float]:
@@ -32,7 +32,7 @@ def weakest_needed(retriever: PointerRetriever, cases: list[Case], tools: Toolbo
 def threshold_for(weakest: list[float], recall: float) -> float:
     """The highest threshold, within bounds, that keeps the weakest needed tool of `recall` of the cases."""
     missed = int(len(weakest) * (1 - recall))
-    return round(min(_HIGHEST, max(_LOWEST, weakest[missed])), 4)
+    return round(min(_HIGHEST, max(_LOWEST, weakest[missed])), 5)
 
 
 def main() -> None:

@@ -6,15 +6,15 @@ A block is a plan (or the word `refuse`) followed by wordings, one a line, `regi
     2. send_sms(["$1"], {message})
     terse | text {person} {message}
 
-A slot is a filler's name with an optional number. This module reads and splits; filling is `fill.py`'s.
+A slot is a filler's name with an optional number. {aside} is a person who is named and stands in no argument. This module reads and splits; filling is `fill.py`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rapidfuzz import fuzz, process
@@ -27,6 +27,7 @@ FOLDER = Path(__file__).parent / "corpus"
 REGISTERS = (
     "terse", "polite", "chatty", "indirect", "question", "voice", "hurried", "nonnative", "british", "indian", "formal",
 )  # fmt: skip
+ASIDE = "aside"
 NEAR_COPY = 90  # rapidfuzz ratio from which two wordings count as one
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -42,6 +43,9 @@ class Wording:
     register: str
     plan: Plan
     source: str
+    values: Mapping[str, Sequence[str]] = field(
+        default_factory=dict, compare=False
+    )  # what may fill slots, beside the fillers
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -77,19 +81,21 @@ def _read_file(file: Path) -> Iterable[Wording]:
 def _read_block(file: Path, block: list[tuple[int, str]]) -> Iterable[Wording]:
     lines = [line for _, line in block]
     count = 1 if lines[0].strip() == "refuse" else sum(bool(re.match(r"\d+\. ", line)) for line in lines)
-    plan = Plan() if lines[0].strip() == "refuse" else parse_plan(_mark("\n".join(lines[:count])))
+    plan = Plan() if lines[0].strip() == "refuse" else parse_plan(mark("\n".join(lines[:count])))
     for number, line in block[count:]:
         register, bar, text = line.partition(" | ")
         source = f"{file.name}:{number}"
         if not bar or register.strip() not in REGISTERS:
             raise ConfigError(f"{source}: expected 'register | wording', got {line!r}")
         wording = Wording(text.strip(), register.strip(), plan, source)
-        if set(wording.slots) != plan_slots(plan) or len(set(wording.slots)) != len(wording.slots):
+        if {s for s in wording.slots if not s.startswith(ASIDE)} != plan_slots(plan) or len(set(wording.slots)) != len(
+            wording.slots
+        ):
             raise ConfigError(f"{source}: the slots of {text!r} are not those of its plan")
         yield wording
 
 
-def _mark(plan: str) -> str:
+def mark(plan: str) -> str:
     """Make slots into marked text: inside a string as they are, outside as a string of their own."""
     out, last = [], 0
     for literal in re.finditer(r'"(?:[^"\\]|\\.)*"', plan):

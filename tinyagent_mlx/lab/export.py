@@ -26,7 +26,7 @@ BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 def data_hash() -> str:
     """Sixteen hex digits over the corpus and its fillers."""
     digest = hashlib.sha256()
-    for file in sorted(corpus.FOLDER.rglob("*.txt")):
+    for file in sorted(file for ending in ("txt", "yaml") for file in corpus.FOLDER.rglob(f"*.{ending}")):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 

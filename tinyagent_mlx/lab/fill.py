@@ -76,7 +76,7 @@ class Filler:
 
     def _draw(self, kind: str, spoken: bool) -> str:
         match kind:
-            case "person":
+            case "person" | "aside":
                 return self.person()
             case "email":
                 return self.email()
@@ -90,6 +90,12 @@ class Filler:
                 return self.time(spoken)
             case "length":
                 return self.length(spoken)
+            case "integer":
+                return self.integer(spoken)
+            case "url":
+                return self.url()
+            case "text" | "name_of_thing":
+                return self._thing()
             case "body":
                 name = self.rng.choices(("bodies", "described", "messages"), (5, 4, 1))[0]
                 return self._text(name, kind)
@@ -194,6 +200,28 @@ class Filler:
         if rng.random() < 0.75:
             return f"{stem}.{ending}"
         return f"the {' '.join(words)} {rng.choice(('file', 'document', 'report', 'pdf', 'spreadsheet', 'paper', 'slides'))}"
+
+    def _thing(self) -> str:
+        """Any short noun phrase: a title, a note's name, a list's, or new words."""
+        draw = self.rng.random()
+        if draw < 0.6:
+            kind = self.rng.choice(("title", "note", "list", "topic"))
+            return self._text(_LISTS[kind], kind)
+        words = self._words(1, 3)
+        return " ".join(words).title() if draw < 0.75 else " ".join(words)
+
+    def integer(self, spoken: bool) -> str:
+        rng = self.rng
+        number = rng.choice((rng.randint(1, 12), rng.randint(1, 20), rng.randint(2, 100), rng.randint(10, 500)))
+        if number <= 20 and (spoken or rng.random() < 0.25):
+            return _NUMBERS[number]
+        return str(number)
+
+    def url(self) -> str:
+        rng = self.rng
+        host = f"{rng.choice(self.dictionary)}.{rng.choice(_DOMAINS)}"
+        path = "/".join(rng.choice(self.dictionary) for _ in range(rng.randint(0, 2)))
+        return f"https://{rng.choice(('', '', 'www.', 'app.'))}{host}" + (f"/{path}" if path else "")
 
     def address(self) -> str:
         rng = self.rng

@@ -60,6 +60,7 @@ class Mix:
     singles: float = 0.30
     multiples: float = 0.25
     composed: float = 0.30
+    asked: float = 0.6  # of the single wordings, also within longer requests, where new tools are asked for
     joined: float = 0.0  # of the refusals: two of them in one request, for data that must not repeat itself
 
 
@@ -96,11 +97,15 @@ def _number(value: Value) -> Value:
 
 
 class Generator:
-    """Draw rows from wordings. `rows` is endless."""
+    """Draw rows from wordings. `rows` is endless.
+
+    `asked` are wordings that fill `mix.asked` of the places where a wording of one intent is drawn: new tools' own.
+    """
 
     def __init__(
-        self, wordings: Sequence[Wording], tools: Toolbox, dictionary: list[str], seed: int, mix: Mix | None = None
-    ):
+        self, wordings: Sequence[Wording], tools: Toolbox, dictionary: list[str], seed: int, mix: Mix | None = None,
+        asked: Sequence[Wording] = (),
+    ):  # fmt: skip
         self.rng = random.Random(seed)
         self.tools, self.mix = tools, mix or Mix()
         self.oracle = Oracle(Layout(tools))
@@ -110,6 +115,7 @@ class Generator:
         self.singles = [w for w in served if _intents(w.plan) == 1]
         self.multiples = [w for w in served if _intents(w.plan) > 1]
         self._by_tool = _by_last_tool(self.singles)
+        self.asked = list(asked)
 
     def rows(self) -> Iterator[Row]:
         """Yield rows that check; those that do not are dropped without a word."""
@@ -130,15 +136,17 @@ class Generator:
             joined = (
                 mix.joined and self.rng.random() < mix.joined
             )  # no draw where nothing is joined: rows stay the same
-            return self._fill([self.rng.choice(self.refusals) for _ in range(2 if joined else 1)])
+            return self.fill([self.rng.choice(self.refusals) for _ in range(2 if joined else 1)])
         if kind == "multiple" and self.multiples:
-            return self._fill([self.rng.choice(self.multiples)])
+            return self.fill([self.rng.choice(self.multiples)])
         if kind == "composed":
             return self._compose()
-        return self._fill([self._single()])
+        return self.fill([self._single()])
 
     def _single(self) -> Wording:
         """A one-intent wording, each tool as likely as any other."""
+        if self.asked and self.rng.random() < self.mix.asked:
+            return self.rng.choice(self.asked)
         return self.rng.choice(self._by_tool[self.rng.choice(sorted(self._by_tool))])
 
     def _compose(self) -> Row:
@@ -146,20 +154,28 @@ class Generator:
         wordings = [self._single() for _ in range(number)]
         if self.multiples and number > 2 and self.rng.random() < 0.3:
             wordings = [self.rng.choice(self.multiples), wordings[0]]
-        return self._fill(wordings)
+        return self.fill(wordings)
 
-    def _fill(self, wordings: list[Wording]) -> Row:
+    def fill(self, wordings: list[Wording]) -> Row:
+        """One request of these wordings, with new values. Its plan is not checked."""
         spoken = wordings[0].register == "voice" or self.rng.random() < 0.04
         text = _Text(self.rng, spoken, hurried=wordings[0].register == "hurried")
         plan = Plan()
         people: list[str] = []
         for index, wording in enumerate(wordings):
-            values = {slot: self.filler.value(slot, spoken) for slot in wording.slots}
+            values = {slot: self._value(wording, slot, spoken) for slot in wording.slots}
             self._share_people(values, people)
             text.add(wording.text, values, first=index == 0)
             plan = _append(plan, fill_plan(wording.plan, values))
         request, spans = text.finish()
         return Row(request, plan, spans, wordings[0].register, tuple(w.source for w in wordings))
+
+    def _value(self, wording: Wording, slot: str, spoken: bool) -> str:
+        own = wording.values.get(re.sub(r"\d+$", "", slot))
+        if own and self.rng.random() < 0.6:
+            value = self.rng.choice(own)
+            return value.lower() if spoken else value
+        return self.filler.value(slot, spoken)
 
     def _share_people(self, values: dict[str, str], people: list[str]) -> None:
         """In a composed request, somebody named before is sometimes named again."""

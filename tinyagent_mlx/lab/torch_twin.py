@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS
-from tinyagent_mlx.encoder import Batch
+from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, Layout
+from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.lab.batches import Targets
 from tinyagent_mlx.pointer import ModelArgs
-from tinyagent_mlx.words import SHAPES
+from tinyagent_mlx.schema import shares_of
+from tinyagent_mlx.weights import BITS, GROUP
+from tinyagent_mlx.words import SHAPES, split_words
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
@@ -144,8 +146,11 @@ class PointerModel(nn.Module):
     def sentence_vectors(self, batch: Batch) -> Tensor:
         valid = torch.from_numpy(batch.valid)
         states = self.encoder(torch.from_numpy(batch.tokens), torch.from_numpy(batch.shapes), valid) * valid[..., None]
-        mean = states.sum(dim=1) / valid.sum(dim=1, keepdim=True)
-        return mean / mean.norm(dim=-1, keepdim=True) * mean.shape[-1] ** 0.5
+        return self.unit(states.sum(dim=1) / valid.sum(dim=1, keepdim=True))
+
+    @staticmethod
+    def unit(vectors: Tensor) -> Tensor:
+        return vectors / vectors.norm(dim=-1, keepdim=True) * vectors.shape[-1] ** 0.5
 
     def forward(self, batch: Batch, t: Targets, schema: Schema) -> tuple[Tensor, Tensor]:
         """Logits over candidates [B, D, N], the illegal ones at -1e9, and the retriever's logits [B, T]."""
@@ -193,10 +198,14 @@ class PointerModel(nn.Module):
 
 
 def loss(
-    model: PointerModel, batch: Batch, t: Targets, schema: Schema, retrieval_weight: float, pos_weight: float
-) -> Tensor:
+    model: PointerModel, batch: Batch, t: Targets, schema: Schema, retrieval_weight: float, pos_weight: float,
+    quantized: bool = False,
+) -> Tensor:  # fmt: skip
     """The same loss as `train_planner.loss`."""
-    logits, scores = model(batch, t, schema)
+    if quantized:
+        logits, scores = torch.func.functional_call(model, simulated(model), (batch, t, schema))
+    else:
+        logits, scores = model(batch, t, schema)
     weight, needed = torch.from_numpy(t.weight), torch.from_numpy(t.needed)
     each = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(t.target).long().flatten(), reduction="none")
     pointing = (each.view_as(weight) * weight).sum() / weight.sum()
@@ -205,3 +214,41 @@ def loss(
         pointing
         + retrieval_weight * (F.binary_cross_entropy_with_logits(scores, needed, reduction="none") * positive).mean()
     )
+
+
+def encode_schema(model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> Schema:
+    """`schema.encode_schema` in PyTorch."""
+
+    def vectors(texts: list[str]) -> Tensor:
+        return model.sentence_vectors(tokenizer.batch([[word.text for word in split_words(x)] for x in texts]))
+
+    with torch.no_grad():
+        tools, slots, constants = map(vectors, layout.texts())
+        requests, owners = layout.example_requests()
+        if requests:
+            tools = model.unit(tools + torch.from_numpy(shares_of(owners, len(layout.tools))) @ vectors(requests))
+    return Schema(tools, slots, constants)
+
+
+def through_4_bits(weight: Tensor) -> Tensor:
+    """What MLX's quantization to 4 bits in groups of 32 leaves of a matrix, to the bit."""
+    groups = weight.detach().unflatten(-1, (-1, GROUP))
+    low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
+    scale = ((high - low) / (2**BITS - 1)).clamp(min=1e-7)
+    from_low = low.abs() > high.abs()
+    scale, edge = torch.where(from_low, scale, -scale), torch.where(from_low, low, high)
+    steps = (edge / scale).round()
+    scale = torch.where(steps == 0, scale, edge / torch.where(steps == 0, 1.0, steps))
+    bias = torch.where(steps == 0, 0.0, edge)
+    return (((groups - bias) / scale).round().clamp(0, 2**BITS - 1) * scale + bias).flatten(-2)
+
+
+def simulated(model: PointerModel) -> dict[str, Tensor]:
+    """All weights, the matrices as 4 bits would give them; gradients pass straight through."""
+
+    def rounded(name: str, weight: Tensor) -> Tensor:
+        if not name.endswith(".weight") or weight.ndim < 2 or weight.shape[-1] % GROUP or weight.numel() < 32_768:
+            return weight
+        return weight + (through_4_bits(weight) - weight).detach() if weight.requires_grad else weight
+
+    return {name: rounded(name, weight) for name, weight in model.named_parameters()}

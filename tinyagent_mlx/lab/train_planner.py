@@ -23,16 +23,18 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 
-from tinyagent_mlx.decisions import KINDS, Layout
+from tinyagent_mlx import weights
+from tinyagent_mlx.decisions import KINDS
 from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrained_args
 from tinyagent_mlx.lab import corpus
-from tinyagent_mlx.lab.batches import Batches, Targets
-from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
+from tinyagent_mlx.lab.batches import POOL, Batches, Targets
+from tinyagent_mlx.lab.generate import open_dictionary, vocabulary
+from tinyagent_mlx.lab.madeup import Worlds, read_madeup
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
+from tinyagent_mlx.schema import encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.weights import flat, read_arrays
-from tinyagent_mlx.words import split_words
 
 
 @dataclass
@@ -51,23 +53,25 @@ class Recipe:
     floor: float = 0.03  # of the peak learning rate, at the end
     retrieval_weight: float = 0.5
     pos_weight: float = 4.0
-    schema_every: int = 20  # steps between two encodings of tools.yaml
+    quantized: float = 0.25  # of the steps, the last ones: with the weights that 4 bits would give
     save_every: int = 200
     layers: int = 3
 
 
-def schema_vectors(model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> Schema:
-    """Encode a toolbox's texts, without gradients."""
-    vectors = []
-    for texts in layout.texts():
-        batch = tokenizer.batch([[w.text for w in split_words(text)] for text in texts or [""]])
-        vectors.append(model.sentence_vectors(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid)))
-    mx.eval(vectors)
-    return Schema(*vectors)
+def loss(
+    model: PointerModel, batch: Batch, targets: Targets, schema: Schema, recipe: Recipe, quantized: bool = False
+) -> mx.array:
+    """Cross-entropy over legal candidates, a mean over decisions, plus the retriever's binary cross-entropy.
 
-
-def loss(model: PointerModel, batch: Batch, targets: Targets, schema: Schema, recipe: Recipe) -> mx.array:
-    """Cross-entropy over legal candidates, a mean over decisions, plus the retriever's binary cross-entropy."""
+    `quantized` computes it with the weights that 4 bits would give, and passes gradients straight through.
+    """
+    if quantized:
+        exact = model.trainable_parameters()
+        model.update(weights.simulated(model))
+        try:
+            return loss(model, batch, targets, schema, recipe)
+        finally:
+            model.update(exact)
     valid = mx.array(batch.valid)
     states = model.encode(mx.array(batch.tokens), mx.array(batch.shapes), valid)
     memory = model.remember(states, valid, mx.array(batch.first), mx.array(batch.word_valid))
@@ -112,9 +116,10 @@ def optimizer(recipe: Recipe) -> optim.Optimizer:
 
 
 def freeze_embeddings(model: PointerModel) -> None:
-    """Words that training never shows must stay where the pretrained model put them."""
-    model.encoder.word_embeddings.freeze()
-    model.encoder.position_embeddings.freeze()
+    """Words that training never shows must stay where the pretrained model put them, as 4 bits will give them."""
+    for table in (model.encoder.word_embeddings, model.encoder.position_embeddings):
+        table.weight = weights.through_4_bits(table.weight)
+        table.freeze()
 
 
 def model_args(recipe: Recipe) -> ModelArgs:
@@ -179,9 +184,8 @@ def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int =
     """The stream of batches that a recipe names; each of several ranks draws its own share."""
     base = Path(recipe.base)
     wordings = corpus.split(corpus.read_corpus()).train
-    generator = Generator(wordings, tools, open_dictionary(vocabulary(base)), recipe.seed)
-    tokenizer = WordTokenizer(base / "tokenizer.json")
-    return Batches(generator, Layout(tools), tokenizer, recipe.batch // ranks, recipe.seed, rank)
+    worlds = Worlds(wordings, tools, read_madeup(), open_dictionary(vocabulary(base)), recipe.seed)
+    return Batches(worlds, WordTokenizer(base / "tokenizer.json"), recipe.batch // ranks, rank)
 
 
 def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -> PointerModel:
@@ -189,16 +193,16 @@ def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -
     group = mx.distributed.init()
     out = Path(recipe.out)
     batches = training_batches(recipe, tools, group.rank(), group.size())
-    layout, tokenizer = batches.oracle.layout, batches.tokenizer
     model, rule = build(recipe), optimizer(recipe)
     start, schema = resume(out, model, rule)
     step_of = nn.value_and_grad(model, loss)
     last = min(until or recipe.steps, recipe.steps)
     began, losses = time.perf_counter(), []
-    for step, (batch, targets) in zip(range(start, last), prefetch(batches.from_step(start)), strict=False):
-        if schema is None or step % recipe.schema_every == 0:
-            schema = schema_vectors(model, tokenizer, layout)
-        value, gradients = step_of(model, batch, targets, schema, recipe)
+    for step, lesson in zip(range(start, last), prefetch(batches.from_step(start)), strict=False):
+        if schema is None or step % POOL == 0:
+            schema = encode_schema(model, batches.tokenizer, lesson.layout)
+        quantized = step >= recipe.steps * (1 - recipe.quantized)
+        value, gradients = step_of(model, lesson.batch, lesson.targets, schema, recipe, quantized)
         gradients = nn.utils.average_gradients(gradients)
         gradients, _ = optim.clip_grad_norm(gradients, 1.0)
         rule.update(model, gradients)

@@ -13,20 +13,12 @@ import torch  # before MLX: one thread pool for the cores
 import mlx.core as mx
 import numpy as np
 
-from tinyagent_mlx.decisions import Layout
-from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.lab import torch_twin
+from tinyagent_mlx.lab.batches import POOL
 from tinyagent_mlx.lab.train_planner import Recipe, arguments, build, prefetch, training_batches
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.weights import flat, read_arrays
-from tinyagent_mlx.words import split_words
-
-
-def _schema(model: torch_twin.PointerModel, tokenizer: WordTokenizer, layout: Layout) -> torch_twin.Schema:
-    with torch.no_grad():
-        batches = [tokenizer.batch([[w.text for w in split_words(x)] for x in texts]) for texts in layout.texts()]
-        return torch_twin.Schema(*(model.sentence_vectors(batch) for batch in batches))
 
 
 def _groups(model: torch_twin.PointerModel, recipe: Recipe) -> list[dict]:
@@ -75,15 +67,17 @@ def train(recipe: Recipe, tools: Toolbox, log=print) -> None:
     out = Path(recipe.out)
     start = _resume(out, model, rule)
     batches = training_batches(recipe, tools)
-    layout, tokenizer = batches.oracle.layout, batches.tokenizer
-    schema = _schema(model, tokenizer, layout)
+    schema = None
     began, losses = time.perf_counter(), []
-    for step, (batch, targets) in zip(range(start, recipe.steps), prefetch(batches.from_step(start)), strict=False):
-        if step % recipe.schema_every == 0:
-            schema = _schema(model, tokenizer, layout)
+    for step, lesson in zip(range(start, recipe.steps), prefetch(batches.from_step(start)), strict=False):
+        if schema is None or step % POOL == 0:
+            schema = torch_twin.encode_schema(model, batches.tokenizer, lesson.layout)
         for group in rule.param_groups:
             group["lr"] = group["peak"] * _rate(step, recipe)
-        value = torch_twin.loss(model, batch, targets, schema, recipe.retrieval_weight, recipe.pos_weight)
+        quantized = step >= recipe.steps * (1 - recipe.quantized)
+        value = torch_twin.loss(
+            model, lesson.batch, lesson.targets, schema, recipe.retrieval_weight, recipe.pos_weight, quantized
+        )
         rule.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

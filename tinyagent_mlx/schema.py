@@ -1,0 +1,52 @@
+"""Encode what tools.yaml says into the vectors that the planner points at. Knows texts and vectors, no plans.
+
+A tool is the mean of its description's vector and that of its example requests, so that examples pull it towards the way
+its user asks for it, and a tool without any still has its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+import mlx.core as mx
+import numpy as np
+
+from tinyagent_mlx.decisions import Layout
+from tinyagent_mlx.encoder import WordTokenizer
+from tinyagent_mlx.pointer import PointerModel, Schema
+from tinyagent_mlx.words import split_words
+
+AT_ONCE = 256  # texts a pass, so that a thousand tools need no more memory than a few
+
+
+def encode_schema(model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> Schema:
+    """The vectors of a toolbox, without gradients."""
+    tools, slots, constants = (_sentences(model, tokenizer, texts) for texts in layout.texts())
+    requests, owners = layout.example_requests()
+    if requests:
+        shares = mx.array(shares_of(owners, len(layout.tools)))
+        tools = model.unit(tools + shares @ _sentences(model, tokenizer, requests))
+    schema = Schema(tools, slots, constants)
+    mx.eval(vars(schema))
+    return schema
+
+
+def shares_of(owners: Sequence[int], tools: int) -> np.ndarray:
+    """The matrix [tools, examples] that takes the mean of each tool's examples; a row of zeros where it has none."""
+    counts = np.bincount(owners, minlength=tools)
+    out = np.zeros((tools, len(owners)), np.float32)
+    out[owners, np.arange(len(owners))] = 1 / counts[list(owners)]
+    return out
+
+
+def _sentences(model: PointerModel, tokenizer: WordTokenizer, texts: Sequence[str]) -> mx.array:
+    """Vectors [N, e], N may be 0."""
+    parts = [mx.zeros((0, model.args.encoder.hidden_size))]
+    for start in range(0, len(texts), AT_ONCE):
+        batch = tokenizer.batch([[word.text for word in split_words(x)] for x in texts[start : start + AT_ONCE]])
+        valid = mx.array(batch.valid)
+        parts.append(model.sentence_vectors(mx.array(batch.tokens), mx.array(batch.shapes), valid))
+        mx.eval(parts[-1])
+    return mx.concatenate(parts)
