@@ -93,11 +93,12 @@ async def stream(plan: Plan) -> AsyncIterator[Step]:
 
 
 def run(
-    plan: str | AsyncIterator[Step], desktop: FakeDesktop, approve: Approver | None = None, tools: Toolbox = TOOLS
-) -> tuple[Outcome, list[events.Event]]:
+    plan: str | AsyncIterator[Step], desktop: FakeDesktop, approve: Approver | None = None, tools: Toolbox = TOOLS,
+    doubted: Callable[[], bool] | None = None,
+) -> tuple[Outcome, list[events.Event]]:  # fmt: skip
     told: list[events.Event] = []
     steps = stream(parse_plan(plan)) if isinstance(plan, str) else plan
-    work = execute(steps, tools, desktop, approve or Approver(), told.append, NOW)
+    work = execute(steps, tools, desktop, approve or Approver(), told.append, NOW, doubted)
     return asyncio.run(asyncio.wait_for(work, PATIENCE)), told
 
 
@@ -142,6 +143,52 @@ def taking(seconds: float) -> Behaviour:
         return str(value)
 
     return behave
+
+
+# Doubt
+
+
+def test_a_doubtful_plan_of_reads_waits_for_approval():
+    desktop = FakeDesktop()
+
+    async def nothing_yet() -> None:
+        await asyncio.sleep(0.02)
+        assert desktop.calls == []
+
+    approve = Approver(first=nothing_yet)
+    outcome, told = run('1. find("Sid")\n2. look("$1")', desktop, approve, doubted=lambda: True)
+    assert len(approve.asked) == 1
+    assert outcome.ok
+    assert [event.doubtful for event in told if isinstance(event, events.PlanReady)] == [True]
+
+
+def test_a_doubtful_plan_that_is_refused_reads_nothing():
+    desktop = FakeDesktop()
+    outcome, _ = run('1. find("Sid")\n2. note("$1")', desktop, Approver(None), doubted=lambda: True)
+    assert desktop.calls == []
+    assert how(outcome) == {1: "refused", 2: "refused"}
+
+
+def test_a_step_may_be_dropped_from_a_doubtful_plan():
+    plan = parse_plan('1. find("Sid")\n2. look("Ana")')
+    desktop = FakeDesktop()
+    outcome, _ = run('1. find("Sid")\n2. look("Ana")', desktop, Approver(plan.without(2)), doubted=lambda: True)
+    assert desktop.calls == [("find", "Sid")]
+    assert how(outcome) == {1: "done", 2: "refused"}
+
+
+def test_a_plan_without_doubt_asks_only_for_what_it_writes():
+    approve = Approver()
+    outcome, told = run('1. find("Sid")\n2. look("$1")', FakeDesktop(), approve, doubted=lambda: False)
+    assert approve.asked == []
+    assert outcome.ok
+    assert [event.doubtful for event in told if isinstance(event, events.PlanReady)] == [False]
+
+
+def test_a_refusal_is_not_asked_about():
+    approve = Approver()
+    run("", FakeDesktop(), approve, doubted=lambda: True)
+    assert approve.asked == []
 
 
 # When steps run

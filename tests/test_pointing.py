@@ -55,3 +55,16 @@ def test_steps_come_out_before_the_end(engine, shipped_tools):
     kinds = [type(item) for item in stream]
     assert kinds[-1] is PlanEnd
     assert kinds.count(PlanEnd) == 1
+
+
+def test_confidence_is_read_off_the_manifests_curve(tmp_path, shipped_tools):
+    engine = small_engine(tmp_path)
+    raw = [*PointerPlanner(engine).plan(REQUESTS[3], shipped_tools, shipped_tools.names, NOW)][-1].confidence
+    engine.manifest["confidence"] = {"least": [0.0, raw, 1.0], "right": [0.0, 0.25, 0.5], "ask_below": 0.6}
+    planner = PointerPlanner(engine)
+    found = [*planner.plan(REQUESTS[3], shipped_tools, shipped_tools.names, NOW)][-1].confidence
+    assert found == pytest.approx(0.25)
+    assert planner.ask_below == 0.6
+    uncalibrated = PointerPlanner(engine, calibrated=False)
+    assert uncalibrated.ask_below == 0
+    assert [*uncalibrated.plan(REQUESTS[3], shipped_tools, shipped_tools.names, NOW)][-1].confidence == raw

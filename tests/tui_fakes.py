@@ -12,6 +12,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from tests.speech import FakeMicrophone, FakeTranscriber, speech_like
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli.doctor import Check
 from tinyagent_mlx.desktop.base import Result
@@ -23,6 +24,7 @@ from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tui.app import TinyAgentApp
 from tui.approval import QUIET
+from tui.voice import Ears
 
 NOW = datetime(2026, 11, 23, 9, 0)
 SYNC = """\
@@ -39,6 +41,7 @@ class FakePlanner:
     hold: Mapping[int, threading.Event] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     name: str = "fake planner"
+    ask_below: float = 0.0
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
         self.asked.append(text)
@@ -110,6 +113,7 @@ def make_app(
         "load_tools": read_tools,
         "tools_file": shipped("tools.yaml"),
         "checks": checks,
+        "ears": Ears(lambda: FakeMicrophone([speech_like(1.0)]), FakeTranscriber),
         "now": lambda: NOW,
         "clock": FakeClock(),
     }

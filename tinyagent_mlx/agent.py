@@ -44,7 +44,8 @@ class Agent:
     async def run(self, text: str, now: datetime, approve: Approve, emit: Callable[[Event], None]) -> Outcome:
         """Plan a request and carry it out while it is planned; planning has a thread of its own."""
         stream = _Stream(self, text, now)
-        return await execute(_in_thread(stream), self.toolbox, self.desktop, approve, emit, now)
+        doubted = stream.doubted if self.planner.ask_below > 0 else None
+        return await execute(_in_thread(stream), self.toolbox, self.desktop, approve, emit, now, doubted)
 
     async def carry_out(self, plan: Plan, now: datetime, approve: Approve, emit: Callable[[Event], None]) -> Outcome:
         """Carry out a plan that was made before."""
@@ -63,6 +64,11 @@ class _Stream:
         self.agent, self.text, self.now = agent, text, now
         self.retrieved: tuple[str, ...] = ()
         self.end: PlanEnd | None = None
+
+    def doubted(self) -> bool:
+        """The planner is less sure of this plan than what it may do unasked demands."""
+        sure = self.end.confidence if self.end else None
+        return sure is not None and sure < self.agent.planner.ask_below
 
     def __iter__(self) -> Iterator[Step]:
         agent = self.agent

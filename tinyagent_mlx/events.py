@@ -20,9 +20,10 @@ class StepPlanned:
 
 @dataclass(frozen=True)
 class PlanReady:
-    """The planner has ended; what must be approved is now asked for."""
+    """The planner has ended; what must be approved is now asked for. `doubtful`: that is the whole plan, reads and all."""
 
     plan: Plan
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

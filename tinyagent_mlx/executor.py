@@ -61,20 +61,27 @@ class Outcome:
 
 
 async def execute(
-    steps: AsyncIterator[Step], tools: Toolbox, desktop: Desktop, approve: Approve, emit: Emit, now: datetime
-) -> Outcome:
+    steps: AsyncIterator[Step], tools: Toolbox, desktop: Desktop, approve: Approve, emit: Emit, now: datetime,
+    doubted: Callable[[], bool] | None = None,
+) -> Outcome:  # fmt: skip
     """Run a plan as it streams in and account for every step.
 
     `approve` is asked once, after the last step, and only if something is to be written or sent. It gives the plan to
     carry out: the same, or with steps left out or changed but under their old numbers, or None for a no. Cancelling the
     task that awaits this stops the run; the outcome still comes back, with `cancelled` set.
+
+    `doubted` says after the last step whether the planner is unsure of its plan; then reads wait for the approval too.
+    Where it is given nothing starts before that is known.
     """
-    run = _Run(tools, desktop, emit, now)
+    run = _Run(tools, desktop, emit, now, holding=doubted is not None)
     try:
         async for step in steps:
             run.add(step)
-        emit(PlanReady(run.plan))
-        if any(tools[step.tool].effect != "read" for step in run.plan.steps):
+        doubtful = bool(run.steps) and doubted is not None and doubted()
+        emit(PlanReady(run.plan, doubtful))
+        if not doubtful:
+            run.release()
+        if doubtful or any(tools[step.tool].effect != "read" for step in run.plan.steps):
             run.approved(await approve(run.plan))
         await run.finish()
     except asyncio.CancelledError:
@@ -89,8 +96,9 @@ async def execute(
 
 
 class _Run:
-    def __init__(self, tools: Toolbox, desktop: Desktop, emit: Emit, now: datetime):
+    def __init__(self, tools: Toolbox, desktop: Desktop, emit: Emit, now: datetime, holding: bool):
         self.tools, self.desktop, self.emit, self.now = tools, desktop, emit, now
+        self.holding = holding
         self.steps: dict[int, Step] = {}
         self.endings: dict[int, Ending] = {}
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -110,21 +118,27 @@ class _Run:
         self.steps[step.id] = step
         self.ended[step.id] = asyncio.Event()
         self.emit(StepPlanned(step))
-        if self.tools[step.tool].effect == "read":
+        if self.tools[step.tool].effect == "read" and not self.holding:
             self._start(step)
+
+    def release(self) -> None:
+        """Start the reads that waited for the end of the plan."""
+        for step in self.steps.values():
+            if self.tools[step.tool].effect == "read" and step.id not in self.tasks:
+                self._start(step)
 
     def approved(self, plan: Plan | None) -> None:
         """Start what waited, or refuse it; a read that was changed is run again, and so are reads of its result."""
         wanted = {step.id: step for step in plan.steps} if plan else {}
         again: list[Step] = []
         for number, step in list(self.steps.items()):
-            is_read = self.tools[step.tool].effect == "read"
+            started = number in self.tasks
             if number not in wanted:
-                if not is_read:
+                if not started:
                     self._end(StepRefused(step))
                 continue
             self.steps[number] = wanted[number]
-            if not is_read:
+            if not started:
                 self._start(wanted[number])
             elif wanted[number] != step or any(other.id in step.depends_on() for other in again):
                 again.append(wanted[number])

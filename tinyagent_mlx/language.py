@@ -58,6 +58,7 @@ class LanguagePlanner:
     """
 
     name = "language"
+    ask_below = 0.0
 
     def __init__(
         self, decoder: LineDecoder, profile: Profile = PLAIN, max_steps: int = MAX_STEPS, max_tokens: int = MAX_TOKENS

@@ -28,9 +28,11 @@ class Planner(Protocol):
     """`tools` are all that may be called, `retrieved` those that the retriever chose for this request.
 
     No step before the `PlanEnd` means that the request is refused. Datetimes may still be words of the request.
+    A plan whose confidence is less than `ask_below` is asked about whole, reads and all; 0 where none is known.
     """
 
     name: str
+    ask_below: float
 
     def plan(
         self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime

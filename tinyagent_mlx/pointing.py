@@ -96,26 +96,34 @@ class PointerRetriever:
 
 
 class PointerPlanner:
+    """Decides greedily. Its confidence is the probability of its least probable decision, put through the curve that
+    validation data gave (`lab/calibrate.py`, in the manifest): how often a plan with such a decision was right.
+    """
+
     name = "pointer"
 
-    def __init__(self, engine: PointerEngine):
+    def __init__(self, engine: PointerEngine, calibrated: bool = True):
         self.engine = engine
+        curve = engine.manifest.get("confidence") or {} if calibrated else {}
+        self.ask_below = float(curve.get("ask_below", 0.0))
+        self._least, self._right = (curve.get(key, [0.0, 1.0]) for key in ("least", "right"))
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
-        """Decide greedily; a step comes out as soon as its last argument is decided."""
+        """A step comes out as soon as its last argument is decided."""
         read, compiled = self.engine.read(text), self.engine.compile(tools)
         allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
         cursor = Cursor(compiled.layout, text, read.words, allowed)
         decoding = _Decoding(self.engine.model, compiled.schema, read)
-        confidence = 1.0
+        least = 1.0
         while not cursor.done:
             legal = cursor.legal()
             chosen, probability = decoding.decide(cursor, legal)
-            confidence = min(confidence, probability)
+            least = min(least, probability)
             step = cursor.choose(chosen)
             if step:
                 yield step
-        yield PlanEnd(len(read.batch.tokens[0]), decoding.decisions, decoding.decisions + 1, confidence)
+        sure = float(np.interp(least, self._least, self._right))
+        yield PlanEnd(len(read.batch.tokens[0]), decoding.decisions, decoding.decisions + 1, sure)
 
 
 class _Decoding:

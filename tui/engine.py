@@ -84,7 +84,7 @@ class OneAtATime:
     """A planner for one request at a time: the thread of a stopped request may still be at its last step."""
 
     def __init__(self, planner: Planner):
-        self.planner, self.name = planner, planner.name
+        self.planner, self.name, self.ask_below = planner, planner.name, planner.ask_below
         self._lock = threading.Lock()
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:

@@ -1,22 +1,33 @@
-"""Choose the retriever's threshold on the validation part of the split and write it into the planner's manifest.
+"""Calibrate on the validation part of the split: the retriever's threshold and the planner's confidence, in the manifest.
 
     python -m tinyagent_mlx.lab.calibrate --model weights/planner --cases runs/valid.jsonl
 
-The threshold is the highest at which all needed tools of `--recall` of the cases are found.
+The threshold is the highest at which all needed tools of `--recall` of the cases are found. The confidence curve says how
+often a plan was wholly right whose least probable decision had a given probability: isotonic regression (pool adjacent
+violators: Ayer et al. 1955), so that more probable decisions never mean less confidence.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case, read_cases
-from tinyagent_mlx.pointing import PointerEngine, PointerRetriever
+from tinyagent_mlx.desktop.base import NoDesktop
+from tinyagent_mlx.evaluation import evaluate
+from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
+from tinyagent_mlx.retriever import EveryTool
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
+ASK_BELOW = 0.5  # a plan that is more likely wrong than right is asked about, reads and all
+NOW = datetime(2026, 11, 23, 9)
 
 
 def weakest_needed(retriever: PointerRetriever, cases: list[Case], tools: Toolbox) -> list[float]:
@@ -35,6 +46,25 @@ def threshold_for(weakest: list[float], recall: float) -> float:
     return round(min(_HIGHEST, max(_LOWEST, weakest[missed])), 5)
 
 
+def isotonic(scores: Sequence[float], right: Sequence[bool]) -> tuple[list[float], list[float]]:
+    """The rising step function that fits best, as corners to draw lines between: scores, and the share that was right."""
+    blocks: list[list[float]] = []  # sum of scores, sum of right ones, count
+    for score, good in sorted(zip(scores, right, strict=True)):
+        blocks.append([score, float(good), 1])
+        while len(blocks) > 1 and blocks[-2][1] * blocks[-1][2] >= blocks[-1][1] * blocks[-2][2]:
+            last = blocks.pop()
+            blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
+    return [round(b[0] / b[2], 4) for b in blocks], [round(b[1] / b[2], 4) for b in blocks]
+
+
+def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -> dict[str, Any]:
+    """What the manifest holds under "confidence"."""
+    agent = Agent(tools, PointerPlanner(engine, calibrated=False), EveryTool(), NoDesktop())
+    rows = evaluate(agent, cases, NOW)
+    least, right = isotonic([row.confidence or 0.0 for row in rows], [row.exact for row in rows])
+    return {"least": least, "right": right, "ask_below": ASK_BELOW}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
@@ -42,11 +72,14 @@ def main() -> None:
     parser.add_argument("--tools", type=Path, default=Path("tools.yaml"))
     parser.add_argument("--recall", type=float, default=0.998)
     options = parser.parse_args()
-    tools, engine = load_toolbox(options.tools), PointerEngine(options.model)
-    found = threshold_for(weakest_needed(PointerRetriever(engine), read_cases(options.cases), tools), options.recall)
+    tools, engine, cases = load_toolbox(options.tools), PointerEngine(options.model), read_cases(options.cases)
+    found = {
+        "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), options.recall),
+        "confidence": confidence_curve(engine, tools, cases),
+    }
     file = options.model / "manifest.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "threshold": found}, indent=1) + "\n")
-    print(f"threshold {found}")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **found}, indent=1) + "\n")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
