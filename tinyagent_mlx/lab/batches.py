@@ -11,7 +11,7 @@ from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, 
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab.generate import Row
-from tinyagent_mlx.lab.madeup import World, Worlds
+from tinyagent_mlx.lab.madeup import Drawing, World
 from tinyagent_mlx.words import split_words
 
 POOL = 8  # batches that are drawn together and sorted by length, so that little is padding
@@ -116,7 +116,7 @@ class Batches:
     Each pool is drawn from a world of its own, so that no toolbox can be learnt by heart.
     """
 
-    def __init__(self, worlds: Worlds, tokenizer: WordTokenizer, size: int, rank: int = 0):
+    def __init__(self, worlds: Drawing, tokenizer: WordTokenizer, size: int, rank: int = 0):
         self.worlds, self.tokenizer, self.size, self.rank = worlds, tokenizer, size, rank
 
     def pool(self, number: int) -> list[Lesson]:

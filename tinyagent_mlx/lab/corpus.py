@@ -105,6 +105,11 @@ def mark(plan: str) -> str:
     return "".join([*out, _SLOT.sub(rf'"{_OPEN}\1{_CLOSE}"', plan[last:])])
 
 
+def marked(slot: str) -> str:
+    """A slot as it stands in the plan of a `Wording`."""
+    return f"{_OPEN}{slot}{_CLOSE}"
+
+
 def _map_text(value: Value, change) -> Value:
     if isinstance(value, tuple):
         return tuple(_map_text(item, change) for item in value)  # type: ignore[misc]

@@ -94,7 +94,7 @@ class Filler:
                 return self.integer(spoken)
             case "url":
                 return self.url()
-            case "text" | "name_of_thing":
+            case _ if kind == "name_of_thing" or kind.startswith("text"):
                 return self._thing()
             case "body":
                 name = self.rng.choices(("bodies", "described", "messages"), (5, 4, 1))[0]

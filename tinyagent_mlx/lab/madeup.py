@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -39,7 +39,74 @@ EXTRACTIVE = (
 )  # such arguments say `from: request` in most files
 
 _COMMON = frozenset(
-    ["about", "after", "again", "already", "another", "around", "because", "before", "being", "could", "every", "first", "going", "kindly", "might", "minutes", "never", "other", "people", "please", "possible", "quick", "quickly", "really", "right", "should", "somebody", "something", "start", "still", "thank", "thanks", "that's", "their", "there", "these", "thing", "things", "think", "those", "today", "tomorrow", "under", "until", "wants", "where", "which", "while", "whole", "would", "write", "you're", "email", "message", "number", "subject", "saying", "tells", "called", "event", "remind", "reminder", "calendar", "contact", "phone", "forward"]
+    [
+        "about",
+        "after",
+        "again",
+        "already",
+        "another",
+        "around",
+        "because",
+        "before",
+        "being",
+        "could",
+        "every",
+        "first",
+        "going",
+        "kindly",
+        "might",
+        "minutes",
+        "never",
+        "other",
+        "people",
+        "please",
+        "possible",
+        "quick",
+        "quickly",
+        "really",
+        "right",
+        "should",
+        "somebody",
+        "something",
+        "start",
+        "still",
+        "thank",
+        "thanks",
+        "that's",
+        "their",
+        "there",
+        "these",
+        "thing",
+        "things",
+        "think",
+        "those",
+        "today",
+        "tomorrow",
+        "under",
+        "until",
+        "wants",
+        "where",
+        "which",
+        "while",
+        "whole",
+        "would",
+        "write",
+        "you're",
+        "email",
+        "message",
+        "number",
+        "subject",
+        "saying",
+        "tells",
+        "called",
+        "event",
+        "remind",
+        "reminder",
+        "calendar",
+        "contact",
+        "phone",
+        "forward",
+    ]
 )
 
 
@@ -142,6 +209,14 @@ class World:
 
     tools: Toolbox
     generator: Generator
+
+
+class Drawing(Protocol):
+    """What lessons are drawn from: world number n, this rank's share; the same whenever it is drawn."""
+
+    seed: int
+
+    def draw(self, number: int, rank: int = 0) -> World: ...
 
 
 class Worlds:

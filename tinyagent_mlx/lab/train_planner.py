@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import queue
+import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +23,6 @@ import tinyagent_mlx.device  # noqa: F401  (before MLX)
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
-import numpy as np
 from mlx.utils import tree_unflatten
 
 from tinyagent_mlx import weights
@@ -170,14 +172,22 @@ def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> tuple[in
 def prefetch(items: Iterator, depth: int = 6) -> Iterator:
     """Draw from `items` in a thread of its own."""
     waiting: queue.Queue = queue.Queue(depth)
+    gone = threading.Event()
 
     def work() -> None:
         for item in items:
             waiting.put(item)
+            if gone.is_set():
+                return
 
     threading.Thread(target=work, daemon=True).start()
-    while True:
-        yield waiting.get()
+    try:
+        while True:
+            yield waiting.get()
+    finally:
+        gone.set()
+        with suppress(queue.Empty):
+            waiting.get_nowait()  # let go a thread that waits to put
 
 
 def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int = 1) -> Batches:
@@ -188,16 +198,53 @@ def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int =
     return Batches(worlds, WordTokenizer(base / "tokenizer.json"), recipe.batch // ranks, rank)
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How training stands after a step; `loss` is the mean of the last twenty, `left` is in seconds."""
+
+    step: int
+    steps: int
+    loss: float
+    seconds_a_step: float
+
+    @property
+    def left(self) -> float:
+        return self.seconds_a_step * (self.steps - self.step)
+
+    def __str__(self) -> str:
+        return (
+            f"step {self.step}/{self.steps}  loss {self.loss:.4f}  {self.seconds_a_step:.2f} s a step  "
+            f"{self.left / 60:.0f} min left"
+        )
+
+
+Tell = Callable[[Progress], bool | None]  # called after each step; True stops the training after it
+
+
 def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -> PointerModel:
     """Train to `recipe.steps`, or stop at step `until` to go on later; from the last checkpoint where there is one."""
     group = mx.distributed.init()
-    out = Path(recipe.out)
     batches = training_batches(recipe, tools, group.rank(), group.size())
-    model, rule = build(recipe), optimizer(recipe)
+
+    def tell(progress: Progress) -> None:
+        if group.rank() == 0 and progress.step % 20 == 0:
+            log(str(progress))
+
+    model = build(recipe)
+    fit(model, recipe, batches, tell, min(until or recipe.steps, recipe.steps))
+    return model
+
+
+def fit(model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last: int) -> int:
+    """Train a model in place up to step `last`, from the checkpoint in `recipe.out` where there is one.
+
+    Gives the step that was reached, which is less than `last` when `tell` stopped it; a checkpoint is written then too.
+    """
+    group, out = mx.distributed.init(), Path(recipe.out)
+    rule = optimizer(recipe)
     start, schema = resume(out, model, rule)
     step_of = nn.value_and_grad(model, loss)
-    last = min(until or recipe.steps, recipe.steps)
-    began, losses = time.perf_counter(), []
+    began, losses = time.perf_counter(), deque[float](maxlen=20)
     for step, lesson in zip(range(start, last), prefetch(batches.from_step(start)), strict=False):
         if schema is None or step % POOL == 0:
             schema = encode_schema(model, batches.tokenizer, lesson.layout)
@@ -208,15 +255,13 @@ def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -
         rule.update(model, gradients)
         mx.eval(model.state, rule.state, value)
         losses.append(value.item())
-        if group.rank() == 0 and (step + 1) % 20 == 0:
-            seconds = (time.perf_counter() - began) / (step + 1 - start)
-            left = seconds * (recipe.steps - step - 1) / 60
-            log(
-                f"step {step + 1}/{recipe.steps}  loss {np.mean(losses[-20:]):.4f}  {seconds:.2f} s a step  {left:.0f} min left"
-            )
-        if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == last):
+        seconds = (time.perf_counter() - began) / (step + 1 - start)
+        stop = tell(Progress(step + 1, recipe.steps, statistics.fmean(losses), seconds))
+        if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == last or stop):
             save(out, model, rule, schema, step + 1)
-    return model
+        if stop:
+            return step + 1
+    return last
 
 
 def arguments(description: str, given: list[str] | None = None) -> Recipe:

@@ -1,0 +1,194 @@
+"""Fine-tune the default planner on a user's own tools: from the examples in their tools.yaml, on their machine.
+
+Half of each batch asks for own tools (the examples as wordings with slots, alone and joined with the corpus's), the rest
+replays the shipped data and its refusals. Before and after are measured on examples that training never sees and on
+held-back wordings of the shipped tools; the result is installed only if it is better and the old tools lost no more than
+a point. This module knows nothing of screens.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+import mlx.core as mx
+
+from tinyagent_mlx import weights
+from tinyagent_mlx.agent import Agent
+from tinyagent_mlx.cases import Case
+from tinyagent_mlx.desktop.base import NoDesktop
+from tinyagent_mlx.encoder import WordTokenizer
+from tinyagent_mlx.errors import ConfigError
+from tinyagent_mlx.evaluation import evaluate
+from tinyagent_mlx.lab import corpus, own
+from tinyagent_mlx.lab.batches import Batches
+from tinyagent_mlx.lab.corpus import Wording
+from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary, vocabulary
+from tinyagent_mlx.lab.madeup import World
+from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
+from tinyagent_mlx.pointer import PointerModel
+from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
+from tinyagent_mlx.toolbox import Example, Toolbox
+
+HELD = 4  # every fourth example is held back, where there are at least twice as many
+OLD_CASES = 120  # requests for shipped tools, from held-back wordings
+MOST_LOST = 0.01  # of the old tools' success
+NOW = datetime(2026, 11, 23, 9)
+MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.7)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Dag success, from 0 to 1: `own` on held-back examples (None without any), `old` on shipped tools' requests."""
+
+    own: float | None
+    old: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point."""
+
+    before: Scores
+    after: Scores
+
+    @property
+    def better(self) -> bool:
+        gained = self.before.own is None or self.after.own is None or self.after.own >= self.before.own
+        return gained and self.before.old - self.after.old <= MOST_LOST + 1e-9
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a fine-tuning is about: all tools, the names of the own ones, and examples that are shown or held back."""
+
+    tools: Toolbox
+    names: tuple[str, ...]
+    shown: tuple[Example, ...]
+    held: tuple[Example, ...]
+
+
+def lesson(tools: Toolbox, shipped: Toolbox, more: Sequence[Example] = ()) -> Lesson:
+    """Find the own tools and split their examples; `more` are requests with plans beside those of tools.yaml.
+
+    Raises `ConfigError` when there is no own tool or none has an example.
+    """
+    names = tuple(name for name in tools.names if name not in shipped)
+    if not names:
+        raise ConfigError("there is no tool of your own to fine-tune on: `tinyagent tools new` makes one")
+    unique = {e.request: e for e in (*(e for name in names for e in tools[name].examples), *more)}
+    examples = tuple(unique.values())
+    if not examples:
+        raise ConfigError(f"none of your tools ({', '.join(names)}) has an example to learn from; a dozen do well")
+    held = examples[HELD - 1 :: HELD] if len(examples) >= 2 * HELD else ()
+    return Lesson(tools, names, tuple(e for e in examples if e not in held), held)
+
+
+class OwnWorlds:
+    """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus."""
+
+    def __init__(self, about: Lesson, wordings: Sequence[Wording], dictionary: list[str], seed: int):
+        self.about, self.wordings, self.dictionary, self.seed = about, wordings, dictionary, seed
+
+    @cached_property
+    def _world(self) -> World:
+        about = self.about
+        asked = list(own.wordings(about.shown, about.tools))
+        served = [w for w in self.wordings if all(step.tool in about.tools for step in w.plan.steps)]
+        generator = Generator(served, about.tools, self.dictionary, self.seed, MIX, asked=asked)
+        return World(_showing(about), generator)
+
+    def draw(self, number: int, rank: int = 0) -> World:
+        world = self._world
+        world.generator.rng.seed(f"{self.seed}/own/{number}/{rank}")
+        return world
+
+
+def _showing(about: Lesson) -> Toolbox:
+    """The toolbox without the examples that are held back."""
+    hidden = set(about.held)
+    tools = (replace(tool, examples=tuple(e for e in tool.examples if e not in hidden)) for tool in about.tools)
+    return Toolbox(tuple(tools), about.tools.rules)
+
+
+def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
+    """What has proved right for a few examples: see docs/lab.md."""
+    return Recipe(
+        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3e-5, decoder_lr=3e-4, warmup=10, floor=0.05,
+        save_every=50, quantized=0.3,
+    )  # fmt: skip
+
+
+def finetune(about: Lesson, start: Path, out: Path, settings: Recipe, tell: Tell) -> Outcome | None:
+    """Train from the planner folder `start` and write a planner folder to `out`/planner; None when `tell` stopped it.
+
+    What was stopped goes on from its checkpoint when it is called again with the same `out`.
+    """
+    before_file = out / "before.json"
+    if before_file.is_file():
+        before = Scores(**json.loads(before_file.read_text()))
+    else:
+        before = score(PointerEngine(start), about)
+        out.mkdir(parents=True, exist_ok=True)
+        before_file.write_text(json.dumps(asdict(before)))
+    model, manifest = weights.load(start)
+    for table in (model.encoder.word_embeddings, model.encoder.position_embeddings):
+        table.freeze()
+    worlds = OwnWorlds(
+        about, corpus.split(corpus.read_corpus()).train, open_dictionary(vocabulary(start)), settings.seed
+    )
+    batches = Batches(worlds, WordTokenizer(start / "tokenizer.json"), settings.batch)
+    if fit(model, settings, batches, tell, settings.steps) < settings.steps:
+        return None
+    write(model, manifest, about, start, out / "planner", settings)
+    outcome = Outcome(before, score(PointerEngine(out / "planner"), about))
+    (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
+    return outcome
+
+
+def forget(out: Path) -> None:
+    """Throw away what a fine-tuning left in its folder."""
+    if (out / "before.json").is_file():
+        shutil.rmtree(out)
+
+
+def write(model: PointerModel, manifest: dict, about: Lesson, start: Path, folder: Path, settings: Recipe) -> None:
+    """Quantize and write; the manifest keeps what it said and adds what the weights were tuned on."""
+    weights.quantize(model)
+    tuned = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
+    tuned |= {"steps": settings.steps, "from": start.name}
+    tokenizer = (start / "tokenizer.json").read_text(encoding="utf-8")
+    weights.save(
+        folder, model, tokenizer, {**manifest, "toolbox": about.tools.fingerprint, "tuned": tuned}, quantized=True
+    )
+    mx.eval(model.parameters())
+
+
+def score(engine: PointerEngine, about: Lesson) -> Scores:
+    """Success on the held-back examples and on held-back wordings of the shipped tools, with the whole toolbox."""
+    tools = _showing(about)
+    agent = Agent(tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
+
+    def success(cases: list[Case]) -> float:
+        rows = evaluate(agent, cases, NOW)
+        return sum(row.dag for row in rows) / len(rows)
+
+    held = [Case(f"held-{n}", e.request, (e.plan,), NOW, ()) for n, e in enumerate(about.held)]
+    return Scores(success(held) if held else None, success(old_cases(about)))
+
+
+def old_cases(about: Lesson) -> list[Case]:
+    """Requests that need shipped tools only, from the validation part of the corpus; always the same ones."""
+    wordings = corpus.split(corpus.read_corpus()).valid
+    known = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
+    generator = Generator(known, about.tools, ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"], 5)
+    rows = itertools.islice(generator.rows(), OLD_CASES)
+    return [Case(f"old-{n}", row.request, (row.graded(about.tools),), NOW, ()) for n, row in enumerate(rows)]
