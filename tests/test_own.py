@@ -61,7 +61,7 @@ def test_values_become_slots(request_text, plan, text, slots):
 @pytest.mark.parametrize(
     ("request_text", "iso", "words"),
     [
-        ("put lunch on friday at noon please", "2026-11-27 12:00:00", "friday at noon"),
+        ("put a sync on friday at noon please", "2026-11-27 12:00:00", "friday at noon"),
         ("call the bank tomorrow", "2026-11-24", "tomorrow"),
         ("call the bank", "2026-11-24", ""),
     ],

@@ -65,6 +65,18 @@ def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -
     return {"least": least, "right": right, "ask_below": ASK_BELOW}
 
 
+def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -> dict[str, Any]:
+    """Measure on the cases of `file` and write threshold and confidence curve into the planner's manifest."""
+    engine, cases = PointerEngine(folder), read_cases(file)
+    found = {
+        "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), recall),
+        "confidence": confidence_curve(engine, tools, cases),
+    }
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **found}, indent=1) + "\n")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
@@ -72,14 +84,7 @@ def main() -> None:
     parser.add_argument("--tools", type=Path, default=Path("tools.yaml"))
     parser.add_argument("--recall", type=float, default=0.998)
     options = parser.parse_args()
-    tools, engine, cases = load_toolbox(options.tools), PointerEngine(options.model), read_cases(options.cases)
-    found = {
-        "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), options.recall),
-        "confidence": confidence_curve(engine, tools, cases),
-    }
-    file = options.model / "manifest.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **found}, indent=1) + "\n")
-    print(json.dumps(found))
+    print(json.dumps(calibrate(options.model, options.cases, load_toolbox(options.tools), options.recall)))
 
 
 if __name__ == "__main__":

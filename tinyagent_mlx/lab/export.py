@@ -15,12 +15,10 @@ from typing import Any
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
 from tinyagent_mlx import weights
-from tinyagent_mlx.lab import corpus
+from tinyagent_mlx.lab import base, corpus
 from tinyagent_mlx.lab.train_planner import Recipe, model_args
 from tinyagent_mlx.pointer import ModelArgs, PointerModel
 from tinyagent_mlx.toolfile import load_toolbox
-
-BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def data_hash() -> str:
@@ -46,7 +44,7 @@ def export(recipe: Recipe, checkpoint: Path, out: Path, bits: int, extra: dict[s
         weights.quantize(model)
     manifest = {
         "kind": "pointer planner and tool retriever",
-        "encoder": {"name": "sentence-transformers/all-MiniLM-L6-v2", "license": "Apache-2.0", "sha256": BASE_SHA256},
+        "encoder": {"name": "sentence-transformers/all-MiniLM-L6-v2", "license": "Apache-2.0", "sha256": base.SHA256},
         "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("base", "out")},
         "steps": step,
         "seed": recipe.seed,

@@ -74,6 +74,7 @@ class Lesson:
     names: tuple[str, ...]
     shown: tuple[Example, ...]
     held: tuple[Example, ...]
+    old_cases: int = OLD_CASES
 
 
 def lesson(tools: Toolbox, shipped: Toolbox, more: Sequence[Example] = ()) -> Lesson:
@@ -190,5 +191,5 @@ def old_cases(about: Lesson) -> list[Case]:
     wordings = corpus.split(corpus.read_corpus()).valid
     known = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
     generator = Generator(known, about.tools, ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"], 5)
-    rows = itertools.islice(generator.rows(), OLD_CASES)
+    rows = itertools.islice(generator.rows(), about.old_cases)
     return [Case(f"old-{n}", row.request, (row.graded(about.tools),), NOW, ()) for n, row in enumerate(rows)]

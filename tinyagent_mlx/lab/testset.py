@@ -18,9 +18,10 @@ from tinyagent_mlx.toolfile import load_toolbox
 NOW = "2026-11-23 09:00:00"
 
 
-def write_cases(file: Path, tools: Toolbox, dictionary: list[str], part: str, count: int, seed: int) -> None:
-    """Write `count` cases of a part ("valid" or "test") of the split."""
-    wordings = getattr(corpus.split(corpus.read_corpus()), part)
+def write_cases(
+    file: Path, tools: Toolbox, dictionary: list[str], wordings: list[corpus.Wording], part: str, count: int, seed: int
+) -> None:
+    """Write `count` cases of wordings that belong to a part ("valid" or "test") of the split."""
     rows = Generator(wordings, tools, dictionary, seed).rows()
     lines = []
     for number, row in zip(range(count), rows, strict=False):
@@ -46,7 +47,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     dictionary = open_dictionary(vocabulary(options.base))
-    write_cases(options.out, load_toolbox(options.tools), dictionary, options.part, options.count, options.seed)
+    wordings = getattr(corpus.split(corpus.read_corpus()), options.part)
+    tools = load_toolbox(options.tools)
+    write_cases(options.out, tools, dictionary, wordings, options.part, options.count, options.seed)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from tinyagent_mlx.decisions import KINDS
 from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrained_args
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
+from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import Worlds, read_madeup
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
@@ -58,6 +59,8 @@ class Recipe:
     quantized: float = 0.25  # of the steps, the last ones: with the weights that 4 bits would give
     save_every: int = 200
     layers: int = 3
+    only: str = ""  # the tools to learn, by name, with commas between; all of them unless given
+    madeup: bool = True  # worlds of made-up tools
 
 
 def loss(
@@ -190,12 +193,31 @@ def prefetch(items: Iterator, depth: int = 6) -> Iterator:
             waiting.get_nowait()  # let go a thread that waits to put
 
 
+def tools_of(recipe: Recipe, tools: Toolbox) -> Toolbox:
+    """The tools that a recipe is about."""
+    return tools.subset(recipe.only.split(",")) if recipe.only else tools
+
+
+def wordings(recipe: Recipe, part: str) -> list[Wording]:
+    """The corpus's wordings of a part of the split that a recipe's tools can serve, and its refusals."""
+    found: list[Wording] = getattr(corpus.split(corpus.read_corpus()), part)
+    wanted = set(recipe.only.split(","))
+    return [w for w in found if not recipe.only or all(step.tool in wanted for step in w.plan.steps)]
+
+
 def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int = 1) -> Batches:
     """The stream of batches that a recipe names; each of several ranks draws its own share."""
     base = Path(recipe.base)
-    wordings = corpus.split(corpus.read_corpus()).train
-    worlds = Worlds(wordings, tools, read_madeup(), open_dictionary(vocabulary(base)), recipe.seed)
+    madeup = read_madeup() if recipe.madeup else []
+    words = open_dictionary(vocabulary(base))
+    worlds = Worlds(wordings(recipe, "train"), tools_of(recipe, tools), madeup, words, recipe.seed)
     return Batches(worlds, WordTokenizer(base / "tokenizer.json"), recipe.batch // ranks, rank)
+
+
+def reached(recipe: Recipe) -> int:
+    """The step of a recipe's last checkpoint, 0 where there is none."""
+    file = Path(recipe.out) / "checkpoint.safetensors"
+    return int(read_arrays(file)[1]["step"]) if file.exists() else 0
 
 
 @dataclass(frozen=True)
@@ -268,7 +290,11 @@ def arguments(description: str, given: list[str] | None = None) -> Recipe:
     """Read a recipe from the command line: every field is an option."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in asdict(Recipe()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=value)
+        else:
+            parser.add_argument(option, type=type(value), default=value)
     return Recipe(**vars(parser.parse_args(given)))
 
 

@@ -1,0 +1,162 @@
+"""Fine-tuning: what it learns from, that it stops and goes on, what it installs, and the way back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.models import small_engine
+from tinyagent_mlx.cli.main import main
+from tinyagent_mlx.errors import ConfigError
+from tinyagent_mlx.lab import finetune
+from tinyagent_mlx.lab.finetune import Outcome, Scores
+from tinyagent_mlx.plan import parse_plan
+from tinyagent_mlx.planners import Planners
+from tinyagent_mlx.pointing import PointerEngine
+from tinyagent_mlx.toolbox import Example, Toolbox
+from tinyagent_mlx.toolfile import load_toolbox
+
+OWN = Path(__file__).parent / "scenarios" / "music" / "tools.yaml"
+REQUESTS = [
+    ("play Golden Hour", '1. play_song("Golden Hour", "")'),
+    ("volume 30", "1. set_volume(30)"),
+    ("put on Jolene by Dolly Parton", '1. play_song("Jolene", "Dolly Parton")'),
+    ("what song is this", "1. current_song()"),
+    ("set the volume to 15", "1. set_volume(15)"),
+    ("play Bolero", '1. play_song("Bolero", "")'),
+    ("tell me what's playing", "1. current_song()"),
+    ("start Clair de lune please", '1. play_song("Clair de lune", "")'),
+]
+EXAMPLES = tuple(Example(request, parse_plan(plan)) for request, plan in REQUESTS)
+
+
+@pytest.fixture(scope="module")
+def tools(shipped_tools) -> Toolbox:
+    return Toolbox((*shipped_tools, *load_toolbox(OWN)), shipped_tools.rules)
+
+
+@pytest.fixture
+def about(tools, shipped_tools) -> finetune.Lesson:
+    return replace(finetune.lesson(tools, shipped_tools, EXAMPLES), old_cases=4)
+
+
+def settings(out: Path, steps: int):
+    return replace(finetune.recipe(out, steps), batch=4, save_every=3)
+
+
+def test_every_fourth_example_is_held_back(about):
+    assert about.names == ("play_song", "set_volume", "current_song")
+    assert [e.request for e in about.held] == ["what song is this", "start Clair de lune please"]
+    assert len(about.shown) == 6
+
+
+def test_few_examples_are_all_learnt_from(tools, shipped_tools):
+    found = finetune.lesson(tools, shipped_tools, EXAMPLES[:5])
+    assert (len(found.shown), found.held) == (5, ())
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (False, "no tool of your own"),
+        (True, r"none of your tools \(play_song, set_volume, current_song\) has an example"),
+    ],
+    ids=["no own tool", "no example"],
+)
+def test_without_anything_to_learn_it_says_so(own, message, tools, shipped_tools):
+    with pytest.raises(ConfigError, match=message):
+        finetune.lesson(tools if own else shipped_tools, shipped_tools)
+
+
+def test_held_back_examples_are_not_shown_to_the_encoder(tools, shipped_tools):
+    with_examples = Toolbox(
+        tuple(replace(t, examples=EXAMPLES) if t.name == "play_song" else t for t in tools), tools.rules
+    )
+    about = finetune.lesson(with_examples, shipped_tools)
+    shown = {e.request for e in finetune._showing(about)["play_song"].examples}
+    assert shown == {e.request for e in about.shown}
+
+
+def test_requests_for_own_tools_are_joined_with_the_corpus(about):
+    worlds = finetune.OwnWorlds(
+        about, finetune.corpus.split(finetune.corpus.read_corpus()).train, ["amber", "basil"], 0
+    )
+    rows = [row for row, _ in zip(worlds.draw(0).generator.rows(), range(80), strict=False)]
+    called = [{step.tool for step in row.plan.steps} for row in rows]
+    own = set(about.names)
+    assert sum(bool(names & own) for names in called) > 20
+    assert sum(bool(names & own) and bool(names - own) for names in called) > 5
+    assert sum(not names for names in called) > 3
+
+
+def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):
+    start, out = tmp_path / "start", tmp_path / "out"
+    small_engine(start)
+    steps: list[int] = []
+
+    def until(last: int):
+        def tell(progress) -> bool:
+            steps.append(progress.step)
+            return progress.step == last
+
+        return tell
+
+    assert finetune.finetune(about, start, out, settings(out, 6), until(2)) is None
+    outcome = finetune.finetune(about, start, out, settings(out, 6), until(99))
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert outcome is not None
+    assert outcome.before.own is not None
+    manifest = PointerEngine(out / "planner").manifest
+    assert manifest["tuned"]["own_tools"] == list(about.names)
+    assert manifest["toolbox"] == about.tools.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "better"),
+    [
+        (Scores(0.5, 0.9), Scores(0.9, 0.9), True),
+        (Scores(0.5, 0.9), Scores(0.9, 0.89), True),
+        (Scores(0.5, 0.9), Scores(0.9, 0.88), False),
+        (Scores(0.5, 0.9), Scores(0.4, 0.95), False),
+        (Scores(None, 0.9), Scores(None, 0.9), True),
+    ],
+    ids=["gained", "lost a point", "lost two points", "own tools lost", "nothing held back"],
+)
+def test_only_what_is_better_is_installed(before, after, better):
+    assert Outcome(before, after).better is better
+
+
+def test_planners_are_installed_used_and_taken_back(tmp_path):
+    planners = Planners(tmp_path / "planners")
+    assert planners.in_use is None
+    for number in (1, 2):
+        small_engine(tmp_path / "made", seed=number)
+        assert planners.install(tmp_path / "made").name == str(number)
+        assert not (tmp_path / "made").exists()
+    assert planners.in_use == tmp_path / "planners" / "2"
+    assert planners.rollback() == tmp_path / "planners" / "1"
+    assert planners.rollback() is None
+    with pytest.raises(ConfigError, match="shipped planner is in use already"):
+        planners.rollback()
+
+
+def test_a_planner_that_is_gone_is_an_error_with_a_way_out(tmp_path):
+    (tmp_path / "in_use").write_text("7\n")
+    with pytest.raises(ConfigError, match=r"'7' is no planner.*--rollback"):
+        _ = Planners(tmp_path).in_use
+    assert Planners(tmp_path).rollback() is None
+
+
+def test_the_command_rolls_back(tmp_path, capsys):
+    small_engine(tmp_path / "made")
+    Planners(tmp_path / "planners").install(tmp_path / "made")
+    assert main(["finetune", "--rollback", "--json", "--home", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"in_use": "shipped planner"}
+
+
+def test_the_command_needs_a_tool_of_ones_own(tmp_path, capsys):
+    assert main(["finetune", "--home", str(tmp_path)]) == 2
+    assert "no tool of your own" in capsys.readouterr().err
