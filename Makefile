@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format lint types imports clean
+SCALE ?= tiny
+
+.PHONY: demo test reproduce check format lint types imports clean
 
 demo: $(STAMP)
 	@$(BIN)/tinyagent demo
@@ -15,6 +17,10 @@ test: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(MAKE) lint types imports test
+
+# From tools.yaml to trained and quantized weights and the tables; SCALE is tiny, small or full.
+reproduce: $(STAMP)
+	$(BIN)/python -m tinyagent_mlx.lab.reproduce --scale $(SCALE)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -30,10 +36,12 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 # The environment: locked versions, and on Debian the BLAS that makes MLX quick on a CPU, where it may be installed.
-$(STAMP): pyproject.toml requirements.lock
+$(STAMP): pyproject.toml requirements.lock requirements-voice.lock
 	@sh scripts/openblas.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement requirements-voice.lock \
+		|| echo "What voice input needs could not be installed; everything else works."
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from rapidfuzz import fuzz, process
 
+from tinyagent_mlx.cases import read_cases
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import corpus
+from tinyagent_mlx.lab.madeup import read_madeup
 from tinyagent_mlx.plan import print_plan
+
+CASES = Path(__file__).parent / "cases"
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +73,13 @@ def test_a_broken_block_is_named(tmp_path, text, complaint):
     (tmp_path / "t.txt").write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         corpus.read_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["natural_dev", "natural_test"])
+def test_no_measured_request_nor_a_near_copy_is_in_the_corpus(name, wordings):
+    made_up = [w for tool in read_madeup() for w in tool.wordings]
+    texts = [w.text.lower() for w in (*wordings, *made_up)]
+    queries = [case.query.lower() for case in read_cases(CASES / f"{name}.jsonl")]
+    scores = process.cdist(queries, texts, scorer=fuzz.ratio, score_cutoff=corpus.NEAR_COPY, workers=1)
+    assert len(queries) >= 300
+    assert [query for query, row in zip(queries, scores.max(axis=1), strict=True) if row] == []

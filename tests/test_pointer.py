@@ -48,7 +48,11 @@ def forced_scores(engine, compiled, chosen: list[Row]) -> np.ndarray:
     mask = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
     hidden, _ = model.decode(x, memory, mask=mask)
     keys = model.candidate_keys(compiled.schema, memory)
-    return np.array(mx.where(mx.array(targets.legal), model.scores(hidden, mx.array(targets.kind), keys, steps), -1e9))
+    valid = mx.array(batch.valid)
+    needed = model.retrieve(model.encode(mx.array(batch.tokens), mx.array(batch.shapes), valid), valid, compiled.schema)
+    hints = model.hints(compiled.schema, needed)
+    scores = model.scores(hidden, mx.array(targets.kind), keys, steps, hints)
+    return np.array(mx.where(mx.array(targets.legal), scores, -1e9))
 
 
 def stepped_scores(engine, compiled, row: Row) -> list[np.ndarray]:

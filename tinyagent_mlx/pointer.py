@@ -102,7 +102,11 @@ class DecoderLayer(nn.Module):
 
 
 class Retrieval(nn.Module):
-    """Score each tool for a request: the tool's vector attends to the request's tokens, a small head judges."""
+    """Score each tool for a request: the tool's vector attends to the request's tokens, a small head judges.
+
+    Two cosines join in, of the tool's vector with the whole request and with its nearest token: they are what the
+    pretrained encoder knows already, and carry to tools that training never showed.
+    """
 
     def __init__(self, args: ModelArgs):
         super().__init__()
@@ -110,6 +114,8 @@ class Retrieval(nn.Module):
         self.query, self.key, self.value = nn.Linear(e, r), nn.Linear(e, r), nn.Linear(e, r)
         self.tool = nn.Linear(e, r)
         self.hidden, self.out = nn.Linear(3 * r, r), nn.Linear(r, 1)
+        self.near = nn.Linear(2, 1, bias=False)
+        self.near.weight = mx.full(self.near.weight.shape, 0.2)
 
     def __call__(self, states: mx.array, mask: mx.array, tools: mx.array) -> mx.array:
         """states [B, L, e], additive mask [B, L], tools [T, e] → logits [B, T]."""
@@ -117,7 +123,21 @@ class Retrieval(nn.Module):
         weights = mx.softmax(q @ k.swapaxes(-1, -2) * k.shape[-1] ** -0.5 + mask[:, None, :], axis=-1)
         found = weights @ v
         named = mx.broadcast_to(self.tool(tools)[None], found.shape)
-        return self.out(nn.gelu_approx(self.hidden(mx.concatenate([found, named, found * named], axis=-1))))[..., 0]
+        judged = self.out(nn.gelu_approx(self.hidden(mx.concatenate([found, named, found * named], axis=-1))))
+        return (judged + self.near(_cosines(states, mask, tools)))[..., 0]
+
+
+def _cosines(states: mx.array, mask: mx.array, tools: mx.array) -> mx.array:
+    """Ten times those of each tool with the mean of the request's tokens and with the nearest of them: [B, T, 2]."""
+    valid = (mask == 0)[..., None]
+    mean = (states * valid).sum(axis=1, keepdims=True) / valid.sum(axis=1, keepdims=True)
+    named = _direction(tools).T
+    tokens = mx.where(valid, _direction(states) @ named, -1.0)
+    return 10 * mx.stack([(_direction(mean) @ named)[:, 0], tokens.max(axis=1)], axis=-1)
+
+
+def _direction(vectors: mx.array) -> mx.array:
+    return vectors / mx.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 class PointerModel(nn.Module):
@@ -142,6 +162,7 @@ class PointerModel(nn.Module):
         self.start_key, self.end_key = nn.Linear(e, d), nn.Linear(e, d)
         self.step_key = nn.Linear(d, d)
         self.query = nn.Linear(d, d)
+        self.hint = mx.full((1,), 0.2)  # how much the retriever's logit counts where a tool is pointed at
 
     def encode(self, tokens, shapes, valid) -> mx.array:
         """Hidden states [B, L, e] of token rows [B, L]."""
@@ -182,6 +203,11 @@ class PointerModel(nn.Module):
         )
         return mx.broadcast_to(fixed[None], (len(memory.words), *fixed.shape)), self.word_in(memory.words)
 
+    def hints(self, schema: Schema, needed: mx.array) -> mx.array:
+        """What the retriever's logits [B, T] add to the candidates before the steps: [B, F]. No gradient goes back."""
+        before, after = (mx.zeros((len(needed), n)) for n in (SPECIALS, len(schema.constants)))
+        return mx.concatenate([before, self.hint * mx.stop_gradient(needed), after], axis=-1)
+
     def candidate_keys(self, schema: Schema, memory: Memory) -> tuple[mx.array, mx.array, mx.array]:
         """Keys of the candidates before the steps [B, F, d], and of the words as starts and as ends [B, W, d]."""
         fixed = mx.concatenate(
@@ -196,12 +222,15 @@ class PointerModel(nn.Module):
         asked = mx.where((slot >= 0)[..., None], asked, 0.0)
         return previous + self.previous_kinds(previous_kind) + self.kinds(kind) + asked + self.step_numbers(number)
 
-    def scores(self, hidden: mx.array, kind: mx.array, keys, steps: mx.array) -> mx.array:
-        """Unmasked logits [B, D, N] over all candidates; `keys` from `candidate_keys()`, `steps` [B, R, d] from `step_vectors()`."""
+    def scores(self, hidden: mx.array, kind: mx.array, keys, steps: mx.array, hints: mx.array) -> mx.array:
+        """Unmasked logits [B, D, N] over all candidates.
+
+        `keys` from `candidate_keys()`, `steps` [B, R, d] from `step_vectors()`, `hints` [B, F] from `hints()`.
+        """
         q = self.query(self.norm(hidden)) * hidden.shape[-1] ** -0.5
         fixed, starts, ends = (q @ key.swapaxes(-1, -2) for key in keys)
         words = mx.where((kind == SPAN_END)[..., None], ends, starts)
-        return mx.concatenate([fixed, q @ self.step_key(steps).swapaxes(-1, -2), words], axis=-1)
+        return mx.concatenate([fixed + hints[:, None], q @ self.step_key(steps).swapaxes(-1, -2), words], axis=-1)
 
     def decode(self, x, memory: Memory, mask=None, caches=None, crossed=None):
         """Run the decoder over inputs [B, D, d]; gives hidden states and the layers' caches."""

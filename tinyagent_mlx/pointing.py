@@ -143,8 +143,9 @@ class _Decoding:
         self.decisions = 0
         self.fixed, self.words = model.tables(schema, self.memory)
         self.keys = model.candidate_keys(schema, self.memory)
+        self.hints = model.hints(schema, model.retrieve(read.states, valid, schema))
         self._renew()
-        mx.eval(self.fixed, self.words, self.keys, self.crossed)
+        mx.eval(self.fixed, self.words, self.keys, self.hints, self.crossed)
 
     def _renew(self) -> None:
         tools, starts = mx.array(self.step_tools), mx.array(self.step_starts)
@@ -178,7 +179,7 @@ class _Decoding:
             self.schema, before, one(self.previous_kind), one(cursor.kind), one(cursor.slot), one(len(cursor.steps) + 1)
         )
         hidden, self.caches = self.model.decode(x, self.memory, caches=self.caches, crossed=self.crossed)
-        return self.model.scores(hidden, one(cursor.kind), self.keys, self.steps)[0, 0]
+        return self.model.scores(hidden, one(cursor.kind), self.keys, self.steps, self.hints)[0, 0]
 
     def _remember(self, cursor: Cursor, chosen: int) -> None:
         self.previous, self.previous_kind = chosen, cursor.kind

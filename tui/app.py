@@ -21,6 +21,7 @@ from tui.ask import AskScreen
 from tui.engine import Engine
 from tui.history import History
 from tui.shelf import Edit, Shelf
+from tui.voice import Ears
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
@@ -58,6 +59,7 @@ class TinyAgentApp(App[None]):
         load_tools: Callable[[], Toolbox],
         tools_file: Path,
         checks: Callable[[], Iterable[Check]],
+        ears: Ears,
         now: Callable[[], datetime] = datetime.now,
         home: Path | None = None,
         edit: Edit | None = None,
@@ -67,7 +69,7 @@ class TinyAgentApp(App[None]):
         super().__init__()
         self.engine = Engine(make_agent, self._status)
         self.shelf = Shelf(load_tools, tools_file, self._tools_changed)
-        self.checks, self.edit = checks, edit
+        self.checks, self.edit, self.ears = checks, edit, ears
         self.now, self.clock, self.home, self.still = now, clock, home, still
         self.history = History(home / "requests.jsonl" if home else None)
         if still:
@@ -76,7 +78,9 @@ class TinyAgentApp(App[None]):
             self.add_mode(name, make)
 
     def _ask(self) -> Screen:
-        return AskScreen(self.engine, self.history, self.now, EXAMPLES, blink=not self.still, clock=self.clock)
+        return AskScreen(
+            self.engine, self.history, self.now, EXAMPLES, blink=not self.still, clock=self.clock, ears=self.ears
+        )
 
     def _tools(self) -> Screen:
         from tui.tools import ToolsScreen
@@ -142,6 +146,7 @@ class TinyAgentApp(App[None]):
         )
         yield SystemCommand("Help", "What the keys do on this screen (F1)", self.action_help)
         if isinstance(screen, AskScreen):
+            yield SystemCommand("Talk", "Say a request, or end it (Ctrl+T)", screen.action_talk)
             yield SystemCommand("Stop", "Stop planning or the run (Esc)", screen.action_stop)
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave tinyagent (Ctrl+Q)", self.action_quit)
@@ -150,7 +155,7 @@ class TinyAgentApp(App[None]):
 def run(options: argparse.Namespace) -> int:
     """Start the UI on what the command line named."""
     from tinyagent_mlx import paths
-    from tinyagent_mlx.cli import doctor, setup
+    from tinyagent_mlx.cli import doctor, hearing, setup
     from tui.editor import edit_file
 
     app = TinyAgentApp(
@@ -158,6 +163,7 @@ def run(options: argparse.Namespace) -> int:
         load_tools=lambda: setup.toolbox(options),
         tools_file=options.tools_file or paths.shipped("tools.yaml"),
         checks=lambda: doctor.checks(options),
+        ears=Ears(hearing.microphone, lambda: hearing.transcriber(options)),
         now=lambda: setup.now(None),
         home=paths.home(options.home),
         edit=edit_file,

@@ -21,6 +21,7 @@ from tui.engine import Engine
 from tui.history import History
 from tui.prompt import Prompt
 from tui.title import TitleBar
+from tui.voice import Ears, VoiceBar
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
@@ -38,6 +39,7 @@ class AskScreen(Screen[None]):
     BINDINGS: ClassVar = [
         Binding("escape", "stop", "Stop"),
         Binding("escape", "to_prompt", "Prompt", show=False),
+        Binding("ctrl+t,f8", "talk", "Talk"),
         Binding("pageup", "scroll_runs(-1)", show=False),
         Binding("pagedown", "scroll_runs(1)", show=False),
     ]
@@ -51,11 +53,13 @@ class AskScreen(Screen[None]):
         examples: tuple[str, ...],
         blink: bool,
         clock: Callable[[], float],
+        ears: Ears,
     ):
         super().__init__()
         self.engine, self.now, self.examples = engine, now, examples
         self.prompt = Prompt(history, self._accept, blink)
         self.bar = ApprovalBar(clock)
+        self.voice = VoiceBar(ears)
         self.running: Worker[None] | None = None
         self.kept_runs = KEPT_RUNS
 
@@ -64,6 +68,7 @@ class AskScreen(Screen[None]):
         with VerticalScroll(id="runs", can_focus=False):
             yield Static(WELCOME.format("\n".join(f"  {line}" for line in self.examples)), id="welcome", markup=False)
         yield self.bar
+        yield self.voice
         yield self.prompt
         yield Footer()
 
@@ -75,7 +80,10 @@ class AskScreen(Screen[None]):
         return self.query_one("#runs", VerticalScroll)
 
     def _accept(self, request: str) -> bool:
-        """Start a request, unless another is under way."""
+        """Start a request, unless another is under way or is still being said."""
+        if self.voice.active:
+            self.voice.toggle()
+            return False
         if self.bar.asking:
             self.notify("First answer the plan above: Tab goes there. Your text stays.", severity="warning")
             return False
@@ -88,6 +96,9 @@ class AskScreen(Screen[None]):
     @on(Prompt.AnswerWanted)
     def _to_the_answer(self) -> None:
         """Leave the prompt for the approval, else for what the last run offers, else for its last step."""
+        if self.voice.active:
+            self.voice.toggle()
+            return
         if self.bar.asking:
             self.bar.focus()
             return
@@ -97,6 +108,16 @@ class AskScreen(Screen[None]):
             offers[-1].focus()
         elif waiting and self.query("StepBody"):
             self.query("StepBody").last().focus()
+
+    def action_talk(self) -> None:
+        """Listen, or end it: what was said comes to stand in the prompt, for the user to read and to send."""
+        self.voice.toggle()
+
+    @on(VoiceBar.Heard)
+    def _heard(self, event: VoiceBar.Heard) -> None:
+        self.prompt.write(f"{self.prompt.text.rstrip()} {event.text}".strip())
+        if not self.bar.asking:
+            self.prompt.focus()
 
     @on(ApprovalBar.Typed)
     def _typed(self, event: ApprovalBar.Typed) -> None:
@@ -146,7 +167,7 @@ class AskScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Stop planning at once and execution at the next safe point; every step is accounted for."""
-        if self.bar.leave_note():
+        if self.voice.cancel() or self.bar.leave_note():
             return
         if self.running:
             self.running.cancel()
@@ -155,7 +176,7 @@ class AskScreen(Screen[None]):
         self.prompt.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return bool(self.running) if action == "stop" else True
+        return bool(self.running) or self.voice.active if action == "stop" else True
 
     def action_scroll_runs(self, pages: int) -> None:
         self.runs.scroll_relative(y=pages * max(1, self.runs.size.height - 2), animate=False)

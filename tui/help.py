@@ -23,6 +23,7 @@ Ask
   Up, Down    requests from before
   Esc         stop: planning at once, a run at the next safe point
   Page Up/Dn  scroll the plans     Tab     go to what waits for an answer
+  Ctrl+T, F8  say it: the same key or Enter ends it, Esc drops it
 
 A plan grows step by step. What only reads (○) starts at once. What
 writes (✎) or sends (➤) waits until you approve the whole plan.

@@ -8,11 +8,11 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from tinyagent_mlx import paths
-from tinyagent_mlx.cli import setup
+from tinyagent_mlx.cli import hearing, setup
 from tinyagent_mlx.errors import TinyAgentError
 
 
@@ -28,12 +28,13 @@ class Check:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     setup.add_desktop_option(parser)
+    hearing.add_model_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def checks(options: argparse.Namespace) -> list[Check]:
     """Look at everything once; loads MLX."""
-    return [*_device(), *_tools(options), *_weights(options), *_desktop(options), *_extras()]
+    return [*_device(), *_tools(options), *_weights(options), *_desktop(options), *_voice(options)]
 
 
 def call(options: argparse.Namespace) -> int:
@@ -93,7 +94,33 @@ def _desktop(options: argparse.Namespace) -> Iterator[Check]:
         yield Check("desktop", "missing", str(error))
 
 
-def _extras() -> Iterator[Check]:
-    found = importlib.util.find_spec("mlx_whisper") is not None
-    finding = "mlx-whisper is installed" if found else "mlx-whisper is not installed"
-    yield Check("voice", "ok" if found else "missing", finding, "" if found else "voice input is not built yet")
+def _voice(options: argparse.Namespace) -> Iterator[Check]:
+    """What speaking to it needs; everything else works without."""
+    from tinyagent_mlx.voice.sound import INSTALL
+
+    if not importlib.util.find_spec("mlx_whisper"):
+        yield Check("voice", "missing", "mlx-whisper is not installed", INSTALL)
+        return
+    from tinyagent_mlx.voice.whisper import DEFAULT, folder_of
+
+    yield _found("voice", lambda: f"speech model in {folder_of(options.voice or DEFAULT)}")
+    yield _found("microphone", _microphone)
+    if shutil.which("ffmpeg"):
+        yield Check("sound files", "ok", "ffmpeg is there for any format")
+    else:
+        yield Check("sound files", "slow", "WAV only: ffmpeg is not installed", "install it to use other formats")
+
+
+def _microphone() -> str:
+    microphone = hearing.microphone()
+    microphone.find()
+    return f"{microphone.name}, {microphone.rate} samples a second"
+
+
+def _found(subject: str, look: Callable[[], str]) -> Check:
+    """What a look finds, or its error: what is missing, then what to do."""
+    try:
+        return Check(subject, "ok", look())
+    except TinyAgentError as error:
+        finding, _, remedy = str(error).partition(": ")
+        return Check(subject, "missing", finding, remedy)

@@ -16,11 +16,14 @@ from tinyagent_mlx.errors import TinyAgentError
 VERBS = {
     "plan": "show the plan for a request; nothing is carried out",
     "run": "plan a request, ask once, and carry it out",
+    "listen": "say a request into the microphone; then as run does",
     "history": "list, show, search and export what was asked, approved and done",
     "undo": "undo a step of a request that was carried out",
     "tools": "list, show and check the tools in tools.yaml",
+    "finetune": "teach the planner your own tools, from the examples in tools.yaml",
     "data": "make, ask for and import requests with their plans, to train on",
     "eval": "measure plans against a case file",
+    "report": "measure and write the tables and plots that README shows",
     "doctor": "say what works on this machine and what does not",
     "demo": "plan and carry out a sample request on sample files",
 }
@@ -49,6 +52,7 @@ def screen(given: list[str]) -> int:
     setup = importlib.import_module("tinyagent_mlx.cli.setup")
     setup.add_model_options(own)
     setup.add_desktop_option(own)
+    importlib.import_module("tinyagent_mlx.cli.hearing").add_voice_options(own)
     options = own.parse_args(given)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         parser().print_help(sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from tinyagent_mlx.cli import setup, show
+from tinyagent_mlx.cli import hearing, setup, show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,8 +13,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
+    query = hearing.request(options)
     agent = setup.agent(options)
-    planned = agent.plan(options.query, setup.now(options.now))
+    planned = agent.plan(query, setup.now(options.now))
     if options.json:
         print(json.dumps(show.planned_json(planned, agent.toolbox), ensure_ascii=False))
         return 0

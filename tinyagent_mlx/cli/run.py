@@ -10,7 +10,7 @@ import sys
 from datetime import datetime
 
 from tinyagent_mlx.agent import Agent
-from tinyagent_mlx.cli import setup, show
+from tinyagent_mlx.cli import hearing, setup, show
 from tinyagent_mlx.cli.progress import Progress
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.history import History, recording
@@ -20,6 +20,11 @@ from tinyagent_mlx.values import map_references
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     setup.add_request_options(parser)
+    add_acting_options(parser)
+
+
+def add_acting_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the verbs that carry a plan out, wherever the request comes from."""
     setup.add_desktop_option(parser)
     parser.add_argument("--yes", action="store_true", help="approve the plan beforehand")
     parser.add_argument(
@@ -28,16 +33,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
+    return act(options, hearing.request(options))
+
+
+def act(options: argparse.Namespace, query: str) -> int:
+    """Plan the request, ask, carry it out, and say what became of it; gives the exit status."""
     agent = setup.agent(options, with_desktop=True)
     now = setup.now(options.now)
     if options.dry_run:
-        return dry_run(agent, options.query, now, options.json)
+        return dry_run(agent, query, now, options.json)
     with setup.history(options) as history:
         report_killed(history)
         record = (history, setup.desktop_place(options))
-        outcome = asyncio.run(carry_out(agent, options.query, now, options.yes, options.json, record))
+        outcome = asyncio.run(carry_out(agent, query, now, options.yes, options.json, record))
     if options.json:
-        print(json.dumps({"query": options.query} | show.outcome_json(outcome, agent.toolbox), ensure_ascii=False))
+        print(json.dumps({"query": query} | show.outcome_json(outcome, agent.toolbox), ensure_ascii=False))
     return 0 if outcome.ok else 1
 
 

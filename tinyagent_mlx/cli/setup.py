@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tinyagent_mlx import paths
 from tinyagent_mlx.cli import hearing
 from tinyagent_mlx.errors import ConfigError, UsageError
+from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
@@ -90,11 +91,16 @@ def now(text: str | None) -> datetime:
         raise UsageError(f"--now: {text!r} is no moment; write it as 2026-11-27 15:00") from error
 
 
+def planner_folder(options: argparse.Namespace) -> Path:
+    """The planner in use: the last fine-tuned one, or the shipped one."""
+    return Planners(paths.home(options.home) / "planners").in_use or paths.shipped("weights") / "planner"
+
+
 def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[Planner, Retriever]:
     """Load the models. The shipped weights serve both; another model plans with the shipped retriever beside it."""
     from tinyagent_mlx.pointing import PointerEngine, PointerPlanner
 
-    folder = Path(options.model) if options.model else paths.shipped("weights") / "planner"
+    folder = Path(options.model) if options.model else planner_folder(options)
     own = (folder / "manifest.json").is_file()
     shipped = folder if own else paths.shipped("weights") / "planner"
     engine = PointerEngine(shipped) if own or options.retrieval == "classifier" else None

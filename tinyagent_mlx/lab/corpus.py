@@ -1,6 +1,7 @@
 """The corpus: wordings with slots and the plans they stand for, as plain text in corpus/*.txt.
 
-A block is a plan (or the word `refuse`) followed by wordings, one a line, `register | text`; a blank line ends it:
+A block is a plan followed by wordings, one a line, `register | text`; a blank line ends it. In place of a plan stands
+`refuse`, or `refuse missing` where another toolbox might serve the request:
 
     1. get_phone_number({person})
     2. send_sms(["$1"], {message})
@@ -27,6 +28,7 @@ FOLDER = Path(__file__).parent / "corpus"
 REGISTERS = (
     "terse", "polite", "chatty", "indirect", "question", "voice", "hurried", "nonnative", "british", "indian", "formal",
 )  # fmt: skip
+REFUSE, MISSING = "refuse", "refuse missing"
 ASIDE = "aside"
 NEAR_COPY = 90  # rapidfuzz ratio from which two wordings count as one
 
@@ -37,12 +39,16 @@ _MARKED = re.compile(f"{_OPEN}(\\w+){_CLOSE}")
 
 @dataclass(frozen=True)
 class Wording:
-    """One request with slots; `plan` holds the slots as marked text, `source` is file and line."""
+    """One request with slots; `plan` holds the slots as marked text, `source` is file and line.
+
+    `missing` says of a refusal that a tool could do it, and none of the shipped ones does.
+    """
 
     text: str
     register: str
     plan: Plan
     source: str
+    missing: bool = False
     values: Mapping[str, Sequence[str]] = field(
         default_factory=dict, compare=False
     )  # what may fill slots, beside the fillers
@@ -80,14 +86,15 @@ def _read_file(file: Path) -> Iterable[Wording]:
 
 def _read_block(file: Path, block: list[tuple[int, str]]) -> Iterable[Wording]:
     lines = [line for _, line in block]
-    count = 1 if lines[0].strip() == "refuse" else sum(bool(re.match(r"\d+\. ", line)) for line in lines)
-    plan = Plan() if lines[0].strip() == "refuse" else parse_plan(mark("\n".join(lines[:count])))
+    refused = lines[0].strip() in (REFUSE, MISSING)
+    count = 1 if refused else sum(bool(re.match(r"\d+\. ", line)) for line in lines)
+    plan = Plan() if refused else parse_plan(mark("\n".join(lines[:count])))
     for number, line in block[count:]:
         register, bar, text = line.partition(" | ")
         source = f"{file.name}:{number}"
         if not bar or register.strip() not in REGISTERS:
             raise ConfigError(f"{source}: expected 'register | wording', got {line!r}")
-        wording = Wording(text.strip(), register.strip(), plan, source)
+        wording = Wording(text.strip(), register.strip(), plan, source, missing=lines[0].strip() == MISSING)
         if {s for s in wording.slots if not s.startswith(ASIDE)} != plan_slots(plan) or len(set(wording.slots)) != len(
             wording.slots
         ):

@@ -226,7 +226,10 @@ class Worlds:
         self, wordings: Sequence[Wording], tools: Toolbox, madeup: Sequence[MadeUpTool], dictionary: list[str],
         seed: int, mix: Mix | None = None,
     ):  # fmt: skip
-        self.wordings, self.tools, self.madeup = list(wordings), tools, list(madeup)
+        # Whether a tool is missing is to be read off the toolbox: where made-up tools stand in, what they ask for is
+        # refused in worlds without them, and nothing is refused for good.
+        self.wordings = [w for w in wordings if not (w.missing and madeup)]
+        self.tools, self.madeup = tools, list(madeup)
         self.dictionary, self.seed, self.mix = dictionary, seed, mix
 
     @cached_property
@@ -236,7 +239,7 @@ class Worlds:
     def draw(self, number: int, rank: int = 0) -> World:
         """The world of a number; its toolbox is the same on every rank, its requests are not."""
         rng = random.Random(f"{self.seed}/{number}/world")
-        if not self.madeup or rng.random() < 0.3:
+        if not self.madeup or rng.random() < 0.2:
             world = self._plain
         else:
             world = self._mixed(rng)

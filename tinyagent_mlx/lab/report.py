@@ -17,10 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import tinyagent_mlx.device  # noqa: F401  (before MLX)
-
-import mlx.core as mx
-
 from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case
@@ -69,17 +65,6 @@ def by_retrieval(
         tell(f"{planner.name}, {title}: {len(cases)} cases")
         out.append(Measured(title, evaluate(Agent(tools, planner, retriever, NoDesktop()), cases, NOW)))
     return out
-
-
-def half_precision(engine: PointerEngine) -> PointerEngine:
-    """The engine with every weight of the model rounded to 16 bits; changes it in place and gives it back."""
-
-    def rounded(value: Any) -> Any:
-        return value.astype(mx.float16).astype(mx.float32) if value.dtype == mx.float32 else value
-
-    engine.model.apply(rounded)
-    mx.eval(engine.model.parameters())
-    return engine
 
 
 def side_by_side(planners: dict[str, Agent], cases: Sequence[Case]) -> dict[str, float]:

@@ -108,6 +108,7 @@ class Retrieval(nn.Module):
         e, r = args.encoder.hidden_size, args.retrieval_size
         self.query, self.key, self.value, self.tool = (nn.Linear(e, r) for _ in range(4))
         self.hidden, self.out = nn.Linear(3 * r, r), nn.Linear(r, 1)
+        self.near = nn.Linear(2, 1, bias=False)
 
     def forward(self, states: Tensor, mask: Tensor, tools: Tensor) -> Tensor:
         k, v = self.key(states), self.value(states)
@@ -116,9 +117,20 @@ class Retrieval(nn.Module):
         )
         found = weights @ v
         named = self.tool(tools)[None].expand_as(found)
-        return self.out(F.gelu(self.hidden(torch.cat([found, named, found * named], dim=-1)), approximate="tanh"))[
-            ..., 0
-        ]
+        judged = self.out(F.gelu(self.hidden(torch.cat([found, named, found * named], dim=-1)), approximate="tanh"))
+        return (judged + self.near(_cosines(states, mask, tools)))[..., 0]
+
+
+def _cosines(states: Tensor, mask: Tensor, tools: Tensor) -> Tensor:
+    valid = (mask == 0)[..., None]
+    mean = (states * valid).sum(dim=1, keepdim=True) / valid.sum(dim=1, keepdim=True)
+    named = _direction(tools).T
+    tokens = torch.where(valid, _direction(states) @ named, -1.0)
+    return 10 * torch.stack([(_direction(mean) @ named)[:, 0], tokens.amax(dim=1)], dim=-1)
+
+
+def _direction(vectors: Tensor) -> Tensor:
+    return vectors / vectors.norm(dim=-1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -142,6 +154,7 @@ class PointerModel(nn.Module):
         self.norm = nn.RMSNorm(d, eps=1e-5)
         self.tool_key, self.constant_key, self.start_key, self.end_key = (nn.Linear(e, d) for _ in range(4))
         self.step_key, self.query = nn.Linear(d, d), nn.Linear(d, d)
+        self.hint = nn.Parameter(torch.full((1,), 0.2))
 
     def sentence_vectors(self, batch: Batch) -> Tensor:
         valid = torch.from_numpy(batch.valid)
@@ -166,8 +179,11 @@ class PointerModel(nn.Module):
         memory = self.memory(states)
         for layer in self.layers:
             x = layer(x, memory, additive[:, None, None, :])
-        logits = self._scores(x, schema, words, steps, torch.from_numpy(t.kind))
-        return logits.masked_fill(~torch.from_numpy(t.legal), -1e9), self.retrieval(states, additive, schema.tools)
+        needed = self.retrieval(states, additive, schema.tools)
+        before, after = (needed.new_zeros(len(needed), n) for n in (SPECIALS, len(schema.constants)))
+        hints = torch.cat([before, self.hint * needed.detach(), after], dim=-1)
+        logits = self._scores(x, schema, words, steps, torch.from_numpy(t.kind), hints)
+        return logits.masked_fill(~torch.from_numpy(t.legal), -1e9), needed
 
     def _steps(self, schema: Schema, words: Tensor, tools: Tensor, starts: Tensor) -> Tensor:
         word = self.word_in(words)
@@ -187,13 +203,18 @@ class PointerModel(nn.Module):
         kind, number = torch.from_numpy(t.kind).long(), torch.from_numpy(t.number).long()
         return decided + self.previous_kinds(kinds) + self.kinds(kind) + asked + self.step_numbers(number)
 
-    def _scores(self, x: Tensor, schema: Schema, words: Tensor, steps: Tensor, kind: Tensor) -> Tensor:
+    def _scores(self, x: Tensor, schema: Schema, words: Tensor, steps: Tensor, kind: Tensor, hints: Tensor) -> Tensor:
         q = self.query(self.norm(x)) * x.shape[-1] ** -0.5
         fixed = torch.cat([self.special_key.weight, self.tool_key(schema.tools), self.constant_key(schema.constants)])
-        before = torch.cat([fixed.expand(len(steps), -1, -1), self.step_key(steps)], dim=1)
+        first = q @ fixed.T + hints[:, None]
         starts, ends = q @ self.start_key(words).transpose(-1, -2), q @ self.end_key(words).transpose(-1, -2)
         return torch.cat(
-            [q @ before.transpose(-1, -2), torch.where((kind == SPAN_END)[..., None], ends, starts)], dim=-1
+            [
+                first,
+                q @ self.step_key(steps).transpose(-1, -2),
+                torch.where((kind == SPAN_END)[..., None], ends, starts),
+            ],
+            dim=-1,
         )
 
 

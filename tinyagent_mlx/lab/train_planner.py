@@ -61,6 +61,7 @@ class Recipe:
     layers: int = 3
     only: str = ""  # the tools to learn, by name, with commas between; all of them unless given
     madeup: bool = True  # worlds of made-up tools
+    start: str = ""  # a checkpoint whose weights are trained further, instead of a fresh decoder
 
 
 def loss(
@@ -92,12 +93,13 @@ def loss(
     )  # fmt: skip
     causal = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
     hidden, _ = model.decode(x, memory, mask=causal)
-    logits = model.scores(hidden, kind, model.candidate_keys(schema, memory), steps)
+    scores = model.retrieve(states, valid, schema)
+    hints = model.hints(schema, scores)
+    logits = model.scores(hidden, kind, model.candidate_keys(schema, memory), steps, hints)
     logits = mx.where(mx.array(targets.legal), logits, -1e9)
     weight = mx.array(targets.weight)
     pointing = (nn.losses.cross_entropy(logits, mx.array(targets.target)) * weight).sum() / weight.sum()
     needed = mx.array(targets.needed)
-    scores = model.retrieve(states, valid, schema)
     each = nn.losses.binary_cross_entropy(scores, needed, with_logits=True, reduction="none")
     retrieval = (each * mx.where(needed > 0, recipe.pos_weight, 1.0)).mean()
     return pointing + recipe.retrieval_weight * retrieval
@@ -140,6 +142,10 @@ def build(recipe: Recipe) -> PointerModel:
     for name in ("specials", "kinds", "previous_kinds", "step_numbers", "special_key"):
         table = getattr(model, name)
         table.weight = mx.random.normal(table.weight.shape) * 0.3
+    if recipe.start:
+        arrays, _ = read_arrays(Path(recipe.start))
+        kept = {name.removeprefix("model."): value for name, value in arrays.items() if name.startswith("model.")}
+        model.load_weights(list(kept.items()), strict=False)  # what an older checkpoint lacks starts fresh
     freeze_embeddings(model)
     mx.eval(model.parameters())
     return model
