@@ -34,15 +34,13 @@ def forced_scores(engine, compiled, chosen: list[Row]) -> np.ndarray:
     targets = collate([trace(row, oracle) for row in chosen], compiled.layout, batch.first.shape[1])
     states = model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
     memory = model.remember(states, mx.array(batch.valid), mx.array(batch.first), mx.array(batch.word_valid))
-    steps = model.step_vectors(
-        compiled.schema, memory.words, mx.array(targets.step_tools), mx.array(targets.step_starts)
-    )
     fixed, words = model.tables(compiled.schema, memory)
+    steps = model.step_vectors(fixed, words, mx.array(targets.step_tools), mx.array(targets.step_starts))
     table = mx.concatenate([fixed, steps, words], axis=1)
     previous = mx.take_along_axis(table, mx.array(targets.previous)[..., None], axis=1)
     previous = mx.where(mx.array(targets.previous_kind < KINDS)[..., None], previous, 0.0)
     x = model.inputs(
-        compiled.schema, previous, mx.array(targets.previous_kind), mx.array(targets.kind), mx.array(targets.slot),
+        model.slot_table(compiled.schema), previous, mx.array(targets.previous_kind), mx.array(targets.kind), mx.array(targets.slot),
         mx.array(targets.number),
     )  # fmt: skip
     mask = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])

@@ -15,12 +15,14 @@ from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab.dataset import Sieve, fault, key
 from tinyagent_mlx.lab.shards import REFUSED, Order, choose, write_dataset
 from tinyagent_mlx.paths import shipped
+from tinyagent_mlx.toolfile import Source
 
 COUNT = 1200  # more than two shards
 
 
 def order(part: str = "train", seed: int = 0, tools: Path | None = None) -> Order:
-    return Order(tools or shipped("tools.yaml"), shipped("applescripts"), shipped("weights") / "planner", part, seed)
+    source = Source(tools or shipped("tools.yaml"), shipped("applescripts"))
+    return Order((source,), shipped("weights") / "planner", part, seed)
 
 
 @pytest.fixture(scope="module")

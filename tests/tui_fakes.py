@@ -16,6 +16,8 @@ from tests.speech import FakeMicrophone, FakeTranscriber, speech_like
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli.doctor import Check
 from tinyagent_mlx.desktop.base import Result
+from tinyagent_mlx.lab.finetune import Outcome, Scores
+from tinyagent_mlx.lab.train_planner import Progress
 from tinyagent_mlx.paths import shipped
 from tinyagent_mlx.plan import Step, parse_plan
 from tinyagent_mlx.planner import PlanEnd
@@ -24,6 +26,7 @@ from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tui.app import TinyAgentApp
 from tui.approval import QUIET
+from tui.tuner import Matter
 from tui.voice import Ears
 
 NOW = datetime(2026, 11, 23, 9, 0)
@@ -92,6 +95,53 @@ class FakeClock:
         return self.seconds
 
 
+@dataclass
+class FakeTuner:
+    """Yields a step as often as it is let; `hold` stops it before the step of that number. `outcome` is what it ends with."""
+
+    outcome: Outcome = field(default_factory=lambda: Outcome(Scores(0.5, 0.9), Scores(1.0, 0.9)))
+    trouble: Exception | None = None
+    steps: int = 6
+    hold: Mapping[int, threading.Event] = field(default_factory=dict)
+    reached: int = 0
+    losses: dict[int, float] = field(default_factory=dict)
+    ended: Outcome | None = None
+    did: list[str] = field(default_factory=list)
+
+    def matter(self) -> Matter:
+        if self.trouble:
+            raise self.trouble
+        own = ("play_song", "set_volume")
+        return Matter(own, 6, 2, "shipped planner", self.steps, self.reached, dict(self.losses), self.ended)
+
+    def tune(self, stepped: Callable[[Progress], bool], measured: Callable[[int, int], bool]) -> Outcome | None:
+        self.did.append(f"tune from {self.reached}")
+        if not self.reached and measured(1, 2):
+            return None
+        while self.reached < self.steps:
+            self.reached += 1
+            self.losses[self.reached] = 1 / self.reached
+            if self.reached in self.hold:
+                self.hold[self.reached].wait(10)
+            if stepped(Progress(self.reached, self.steps, 1 / self.reached, 30.0)):
+                return None
+        self.ended = self.outcome
+        return self.outcome
+
+    def install(self) -> str:
+        self.did.append("install")
+        self.reached, self.losses, self.ended = 0, {}, None
+        return "fine-tuned planner 1"
+
+    def anew(self) -> None:
+        self.did.append("anew")
+        self.reached, self.losses, self.ended = 0, {}, None
+
+    def rollback(self) -> str:
+        self.did.append("rollback")
+        return "shipped planner"
+
+
 def read_tools() -> Toolbox:
     return load_toolbox(shipped("tools.yaml"))
 
@@ -114,6 +164,7 @@ def make_app(
         "tools_file": shipped("tools.yaml"),
         "checks": checks,
         "ears": Ears(lambda: FakeMicrophone([speech_like(1.0)]), FakeTranscriber),
+        "tuner": FakeTuner(),
         "now": lambda: NOW,
         "clock": FakeClock(),
     }

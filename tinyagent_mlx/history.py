@@ -309,14 +309,17 @@ class History:
 
     # Reading
 
-    def runs(self, limit: int = 50, search: str = "") -> list[RunRecord]:
-        """The newest runs first; with `search`, those that hold all of its words: request, plan, results, messages."""
+    def runs(self, limit: int = 50, search: str = "", before: int | None = None) -> list[RunRecord]:
+        """The newest runs first; with `search`, those that hold all of its words: request, plan, results, messages.
+
+        With `before`, only runs older than the one of that number.
+        """
         texts = (
             "query, plan, approved_plan, (SELECT group_concat(call || ' ' || arguments || ' ' || value || ' ' ||"
             " message, ' ') FROM step WHERE run = run.id)"
         )
-        where = f"WHERE holds(?, {texts}) ORDER BY id DESC LIMIT ?"
-        return self._records(where, _text(search), limit)
+        where = f"WHERE (?1 IS NULL OR id < ?1) AND holds(?2, {texts}) ORDER BY id DESC LIMIT ?3"
+        return self._records(where, before, _text(search), limit)
 
     def run(self, number: int) -> RunRecord:
         """One run. Raises `HistoryError` when there is none of that number."""
@@ -347,12 +350,14 @@ class History:
 
     def export(self, file: Path) -> int:
         """Write every run to a new file, oldest first, one JSON object a line; gives their number."""
-        runs = self.runs(limit=-1)
         with self._trouble_with(file):
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            written, last = 0, 0
             with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-                out.writelines(_json(run.as_json()) + "\n" for run in reversed(runs))
-        return len(runs)
+                while runs := self._records("WHERE id > ? ORDER BY id LIMIT 100", last):
+                    out.writelines(_json(run.as_json()) + "\n" for run in runs)
+                    written, last = written + len(runs), runs[-1].id
+        return written
 
     @contextmanager
     def _trouble_with(self, file: Path) -> Iterator[None]:

@@ -188,10 +188,13 @@ class PointerModel(nn.Module):
         """Logits [B, T]: does the request need the tool?"""
         return self.retrieval(states, mx.where(valid, 0.0, -1e9), schema.tools)
 
-    def step_vectors(self, schema: Schema, words: mx.array, tools: mx.array, starts: mx.array) -> mx.array:
-        """Vectors [B, R, d] of steps by their tool's number and the first word they point at (-1: none)."""
-        tool = self.tool_in(schema.tools)[mx.maximum(tools, 0)]
-        word = mx.take_along_axis(self.word_in(words), mx.maximum(starts, 0)[..., None], axis=1)
+    def step_vectors(self, fixed: mx.array, words: mx.array, tools: mx.array, starts: mx.array) -> mx.array:
+        """Vectors [B, R, d] of steps by their tool's number and the first word they point at (-1: none).
+
+        `fixed` and `words` are what `tables()` gives.
+        """
+        tool = fixed[0][SPECIALS + mx.maximum(tools, 0)]
+        word = mx.take_along_axis(words, mx.maximum(starts, 0)[..., None], axis=1)
         word = mx.where((starts >= 0)[..., None], word, 0.0)
         numbers = self.step_numbers.weight[1 : tools.shape[1] + 1]
         return self.step_in(mx.concatenate([tool, word], axis=-1)) + numbers
@@ -216,10 +219,14 @@ class PointerModel(nn.Module):
         fixed = mx.broadcast_to(fixed[None], (len(memory.words), *fixed.shape))
         return fixed, self.start_key(memory.words), self.end_key(memory.words)
 
-    def inputs(self, schema: Schema, previous, previous_kind, kind, slot, number) -> mx.array:
+    def slot_table(self, schema: Schema) -> mx.array:
+        """What each slot looks like to the decoder [S + 1, d]; the last row stands for no slot, number -1."""
+        slots = self.slot_in(schema.slots)
+        return mx.concatenate([slots, mx.zeros((1, slots.shape[-1]))])
+
+    def inputs(self, slots: mx.array, previous, previous_kind, kind, slot, number) -> mx.array:
         """Decoder inputs [B, D, d]: what was decided last, what is asked now, and in which step."""
-        asked = self.slot_in(schema.slots)[mx.maximum(slot, 0)]
-        asked = mx.where((slot >= 0)[..., None], asked, 0.0)
+        asked = slots[mx.where(slot >= 0, slot, len(slots) - 1)]
         return previous + self.previous_kinds(previous_kind) + self.kinds(kind) + asked + self.step_numbers(number)
 
     def scores(self, hidden: mx.array, kind: mx.array, keys, steps: mx.array, hints: mx.array) -> mx.array:
@@ -228,8 +235,13 @@ class PointerModel(nn.Module):
         `keys` from `candidate_keys()`, `steps` [B, R, d] from `step_vectors()`, `hints` [B, F] from `hints()`.
         """
         q = self.query(self.norm(hidden)) * hidden.shape[-1] ** -0.5
-        fixed, starts, ends = (q @ key.swapaxes(-1, -2) for key in keys)
-        words = mx.where((kind == SPAN_END)[..., None], ends, starts)
+        first, starts, ends = keys
+        fixed = q @ first.swapaxes(-1, -2)
+        if kind.size == 1:
+            words = q @ (ends if kind.item() == SPAN_END else starts).swapaxes(-1, -2)
+        else:
+            both = (q @ key.swapaxes(-1, -2) for key in (ends, starts))
+            words = mx.where((kind == SPAN_END)[..., None], *both)
         return mx.concatenate([fixed + hints[:, None], q @ self.step_key(steps).swapaxes(-1, -2), words], axis=-1)
 
     def decode(self, x, memory: Memory, mask=None, caches=None, crossed=None):

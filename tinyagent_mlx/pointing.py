@@ -143,13 +143,14 @@ class _Decoding:
         self.decisions = 0
         self.fixed, self.words = model.tables(schema, self.memory)
         self.keys = model.candidate_keys(schema, self.memory)
+        self.slots = model.slot_table(schema)
         self.hints = model.hints(schema, model.retrieve(read.states, valid, schema))
         self._renew()
-        mx.eval(self.fixed, self.words, self.keys, self.hints, self.crossed)
+        mx.eval(self.fixed, self.words, self.keys, self.slots, self.hints, self.crossed)
 
     def _renew(self) -> None:
         tools, starts = mx.array(self.step_tools), mx.array(self.step_starts)
-        self.steps = self.model.step_vectors(self.schema, self.memory.words, tools, starts)
+        self.steps = self.model.step_vectors(self.fixed, self.words, tools, starts)
 
     def _vector(self, candidate: int) -> mx.array:
         """What a candidate looks like as the previous decision: [1, 1, d]."""
@@ -176,7 +177,7 @@ class _Decoding:
 
         before = self._vector(self.previous) if self.previous >= 0 else mx.zeros_like(self.fixed[:, :1])
         x = self.model.inputs(
-            self.schema, before, one(self.previous_kind), one(cursor.kind), one(cursor.slot), one(len(cursor.steps) + 1)
+            self.slots, before, one(self.previous_kind), one(cursor.kind), one(cursor.slot), one(len(cursor.steps) + 1)
         )
         hidden, self.caches = self.model.decode(x, self.memory, caches=self.caches, crossed=self.crossed)
         return self.model.scores(hidden, one(cursor.kind), self.keys, self.steps, self.hints)[0, 0]

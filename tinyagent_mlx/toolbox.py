@@ -44,6 +44,17 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """Where a tool's entry begins."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
 class Tool:
     """One entry of tools.yaml.
 
@@ -64,6 +75,7 @@ class Tool:
     rules: tuple[str, ...]
     examples: tuple[Example, ...]
     example_result: str
+    declared: Declared | None = field(default=None, compare=False)
 
     @property
     def signature(self) -> str:
@@ -89,10 +101,14 @@ class Tool:
 
 @dataclass(frozen=True)
 class Toolbox:
-    """All tools in declared order, which is the label order of ToolRAG; `rules` hold for every plan."""
+    """All tools in declared order, which is the label order of ToolRAG; `rules` hold for every plan.
+
+    `off` are those that are declared but switched off: no plan calls them, and what they did can still be undone.
+    """
 
     tools: tuple[Tool, ...]
     rules: tuple[str, ...] = ()
+    off: tuple[Tool, ...] = ()
 
     @cached_property
     def _by_name(self) -> dict[str, Tool]:
@@ -114,6 +130,11 @@ class Toolbox:
     def names(self) -> tuple[str, ...]:
         """The label space."""
         return tuple(self._by_name)
+
+    @property
+    def whole(self) -> Toolbox:
+        """With the tools that are switched off, after the others: for what was done when they were not."""
+        return Toolbox((*self.tools, *self.off), self.rules)
 
     def subset(self, names: Iterable[str]) -> Toolbox:
         """The named tools, in declared order, with the common rules."""

@@ -37,15 +37,20 @@ class Document:
         return self.lines.get(path, 1)
 
 
-def read(file: Path) -> Document:
-    """Read a YAML file. Raises `ConfigError` with file and line."""
+def read_text(file: Path) -> str:
+    """The text of a file, line ends as they are. Raises `ConfigError` with file and line."""
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_bytes().decode("utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}:{line}: is not UTF-8 text: byte {error.object[error.start]:#x}") from error
+
+
+def read(file: Path, text: str | None = None) -> Document:
+    """Read a YAML file, or `text` as if it stood there. Raises `ConfigError` with file and line."""
+    text = read_text(file) if text is None else text
     try:
         loader = _Loader(text)
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyagent_mlx import paths
-from tinyagent_mlx.cli import setup
+from tinyagent_mlx.cli import places, setup
 from tinyagent_mlx.errors import TinyAgentError, UsageError
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     """An action takes the verb's own options too, on either side of its name."""
     made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    made.add_argument("--home", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="another place for state")
-    made.add_argument(
-        "--tools", dest="tools_file", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="another tools.yaml"
-    )
+    places.add_options(made, again=True)
     return made
 
 
@@ -71,7 +68,7 @@ def _generate(options: argparse.Namespace) -> Sieve:
     from tinyagent_mlx.lab.shards import Order, write_dataset
 
     base = paths.shipped("weights") / "planner"  # its vocabulary fills slots
-    order = Order(*setup.tool_files(options), base, options.part, options.seed)
+    order = Order(setup.sources(options), base, options.part, options.seed)
     return write_dataset(order, options.count, options.out, options.workers, _Progress(options.count))
 
 

@@ -97,7 +97,7 @@ def _end(outcome: Outcome, out: Path, planners: Planners, as_json: bool) -> int:
     if as_json:
         print(json.dumps(found))
         return 0 if outcome.better else 1
-    print(_table(outcome.before, outcome.after))
+    print(table(outcome.before, outcome.after))
     if outcome.better:
         print(f"installed: {found['installed']} (`tinyagent finetune --rollback` goes back)")
         return 0
@@ -105,7 +105,9 @@ def _end(outcome: Outcome, out: Path, planners: Planners, as_json: bool) -> int:
     return 1
 
 
-def _table(before: Scores, after: Scores) -> str:
+def table(before: Scores, after: Scores) -> str:
+    """Before and after, as lines."""
+
     def cell(value: float | None) -> str:
         return "      –" if value is None else f"{value:7.1%}"
 

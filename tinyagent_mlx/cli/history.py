@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyagent_mlx.cli import setup
+from tinyagent_mlx.cli import places, setup
 
 if TYPE_CHECKING:
     from tinyagent_mlx.history import History
@@ -39,10 +39,7 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     made.set_defaults(action=name)
     made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
-    made.add_argument("--home", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="another place for state")
-    made.add_argument(
-        "--tools", dest="tools_file", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="another tools.yaml"
-    )
+    places.add_options(made, again=True)
     return made
 
 
@@ -98,23 +95,28 @@ def _show(run: RunRecord, as_json: bool) -> None:
     if as_json:
         print(json.dumps(run.as_json(), ensure_ascii=False))
         return
-    print(f"{run.id}. {plain(run.query)}")
-    print(
-        f"{run.state}, {_when(run.began)}, planned as of {run.now}" + (f", on {plain(run.place)}" if run.place else "")
-    )
+    print("\n\n".join([run_text(run), *(step_text(step) for step in run.steps)]))
+
+
+def run_text(run: RunRecord) -> str:
+    """A request as people read it, without its steps."""
     answered = f" at {_when(run.answered)}" if run.answered else ""
-    print(f"approval: {run.approval or 'never asked for'}{answered}")
+    lines = [
+        f"{run.id}. {plain(run.query)}",
+        f"{run.state}, {_when(run.began)}, planned as of {run.now}" + (f", on {plain(run.place)}" if run.place else ""),
+        f"approval: {run.approval or 'never asked for'}{answered}",
+    ]
     if run.fault:
-        print(f"broken off: {plain(run.fault)}")
+        lines.append(f"broken off: {plain(run.fault)}")
     if run.approved_plan is not None:
-        print("planned was:\n" + _indented(run.plan or "nothing") + "\napproved was:\n" + _indented(run.approved_plan))
-    for step in run.steps:
-        print(f"\n{_step(step)}")
+        lines += ["planned was:", _indented(run.plan or "nothing"), "approved was:", _indented(run.approved_plan)]
     if not run.steps:
-        print("No steps.")
+        lines.append("No steps.")
+    return "\n".join(lines)
 
 
-def _step(step: StepRecord) -> str:
+def step_text(step: StepRecord) -> str:
+    """A step as people read it: arguments and result in full, the script's hash, what an undo did."""
     from tinyagent_mlx.plan import quote
 
     took = f" in {step.seconds:.2f} s" if step.seconds is not None else ""

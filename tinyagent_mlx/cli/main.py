@@ -9,8 +9,8 @@ import argparse
 import importlib
 import os
 import sys
-from pathlib import Path
 
+from tinyagent_mlx.cli import places
 from tinyagent_mlx.errors import TinyAgentError
 
 VERBS = {
@@ -32,8 +32,7 @@ VERBS = {
 def common_options() -> argparse.ArgumentParser:
     """Options of every verb."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--tools", dest="tools_file", type=Path, metavar="FILE", help="another tools.yaml")
-    parser.add_argument("--home", type=Path, metavar="DIR", help="another place for state (or TINYAGENT_HOME)")
+    places.add_options(parser)
     return parser
 
 

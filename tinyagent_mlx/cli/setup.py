@@ -13,7 +13,7 @@ from tinyagent_mlx.cli import hearing
 from tinyagent_mlx.errors import ConfigError, UsageError
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.toolbox import Toolbox
-from tinyagent_mlx.toolfile import load_toolbox
+from tinyagent_mlx.toolfile import Source, load_toolboxes
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
@@ -69,16 +69,34 @@ def add_desktop_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def tool_files(options: argparse.Namespace) -> tuple[Path, Path]:
-    """The named tools.yaml, or the shipped one, and the folder of its scripts."""
-    file = options.tools_file or paths.shipped("tools.yaml")
+def sources(options: argparse.Namespace) -> tuple[Source, ...]:
+    """The named tools files and nothing else; without any, the shipped one and the user's own after it, if it is there."""
+    if options.tools_file:
+        return tuple(Source(file, _scripts_of(file)) for file in options.tools_file)
+    shipped, own = Source(paths.shipped("tools.yaml"), paths.shipped("applescripts")), own_source(options)
+    return (shipped, own) if own.file.is_file() else (shipped,)
+
+
+def own_source(options: argparse.Namespace) -> Source:
+    """The tools file that is the user's to write in: the last one named, or tools.yaml in the home folder."""
+    file = options.tools_file[-1] if options.tools_file else paths.home(options.home) / "tools.yaml"
+    return Source(file, file.parent / "applescripts")
+
+
+def tool_files(options: argparse.Namespace) -> tuple[Path, ...]:
+    """The tools files to watch, the user's own last, whether it is there yet or not."""
+    return tuple(options.tools_file) if options.tools_file else (paths.shipped("tools.yaml"), own_source(options).file)
+
+
+def _scripts_of(file: Path) -> Path:
+    """The folder of a named file's scripts: beside it, else the shipped one."""
     scripts = file.parent / "applescripts"
-    return file, scripts if scripts.is_dir() else paths.shipped("applescripts")
+    return scripts if scripts.is_dir() else paths.shipped("applescripts")
 
 
 def toolbox(options: argparse.Namespace) -> Toolbox:
-    """Read the named tools.yaml, or the shipped one."""
-    return load_toolbox(*tool_files(options))
+    """Read the named tools files, or the shipped one with the user's own."""
+    return load_toolboxes(sources(options))
 
 
 def now(text: str | None) -> datetime:

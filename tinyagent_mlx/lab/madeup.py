@@ -196,7 +196,7 @@ def _block(block: Mapping[str, Any], values: Mapping[str, Sequence[str]], source
         register, bar, wording = line.partition(" | ")
         if not bar or register.strip() not in corpus.REGISTERS:
             raise ConfigError(f"expected 'register | wording', got {line!r}")
-        found = Wording(wording.strip(), register.strip(), plan, source, values)
+        found = Wording(wording.strip(), register.strip(), plan, source, values=values)
         if {s for s in found.slots if not s.startswith(corpus.ASIDE)} != corpus.plan_slots(plan):
             raise ConfigError(f"the slots of {wording!r} are not those of its plan")
         out.append(found)

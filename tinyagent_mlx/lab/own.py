@@ -162,7 +162,7 @@ def wording(example: Example, tools: Toolbox, source: str, values: Mapping[str, 
     for step in example.plan.steps:
         arguments = zip(step.arguments, tools[step.tool].arguments, strict=True)
         steps.append(Step(step.id, step.tool, tuple(whole(value, step, argument) for value, argument in arguments)))
-    return Wording(slots.text(), "terse", Plan(tuple(steps)), source, values)
+    return Wording(slots.text(), "terse", Plan(tuple(steps)), source, values=values)
 
 
 def _number_words(request: str, number: Scalar) -> str:
@@ -207,7 +207,7 @@ def wordings(examples: Sequence[Example], tools: Toolbox) -> Iterator[Wording]:
     for number, example in enumerate(examples):
         plain = wording(example, tools, f"example {number + 1}: {print_plan(example.plan)[:40]}", own)
         for text in (plain.text, *(_framed(plain.text, frame) for frame in _FRAMES)):
-            found = Wording(text, "terse", plain.plan, plain.source, own)
+            found = Wording(text, "terse", plain.plan, plain.source, values=own)
             if found.key not in seen:
                 seen.add(found.key)
                 yield found

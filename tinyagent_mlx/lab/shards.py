@@ -23,7 +23,7 @@ from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.dataset import Case, CaseFile, Sieve, fault, make_case, some_moment
 from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary, vocabulary
 from tinyagent_mlx.toolbox import Toolbox
-from tinyagent_mlx.toolfile import load_toolbox
+from tinyagent_mlx.toolfile import Source, load_toolboxes
 
 SHARD = 500  # rows
 REFUSED = 8  # of so many rows, at least one is refused, in every beginning of the file
@@ -37,8 +37,7 @@ MIX = Mix(refusals=0.21, singles=0.26, multiples=0.25, composed=0.28, joined=0.6
 class Order:
     """What a data set is made of: `base` is a folder with a tokenizer.json, whose words fill slots."""
 
-    tools: Path
-    scripts: Path
+    tools: tuple[Source, ...]
     base: Path
     part: str = "train"
     seed: int = 0
@@ -52,10 +51,10 @@ def _split() -> corpus.Split:
 @lru_cache(1)
 def _workshop(order: Order) -> tuple[Toolbox, Generator]:
     """What every shard of an order needs, made once a process."""
-    tools = load_toolbox(order.tools, order.scripts)
+    tools = load_toolboxes(order.tools)
     known = [w for w in getattr(_split(), order.part) if all(step.tool in tools for step in w.plan.steps)]
     if all(w.plan.refused for w in known):
-        raise ConfigError(f"{order.tools}: the corpus has no wording for any of its tools")
+        raise ConfigError(f"{order.tools[-1].file}: the corpus has no wording for any of its tools")
     return tools, Generator(known, tools, open_dictionary(vocabulary(order.base)), order.seed, MIX)
 
 
@@ -101,7 +100,7 @@ def write_dataset(
     order: Order, count: int, out: Path, workers: int = 1, progress: Callable[[int], None] = lambda rows: None
 ) -> Sieve:
     """Write `count` rows of an order; gives the figures. Raises `ConfigError` when the corpus gives no more new ones."""
-    sieve = Sieve(load_toolbox(order.tools, order.scripts))
+    sieve = Sieve(load_toolboxes(order.tools))
     with CaseFile(out, order.part) as file:
         for case in choose(shards(order, workers), count, sieve, progress):
             file.write(case)

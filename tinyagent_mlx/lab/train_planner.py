@@ -81,14 +81,14 @@ def loss(
     valid = mx.array(batch.valid)
     states = model.encode(mx.array(batch.tokens), mx.array(batch.shapes), valid)
     memory = model.remember(states, valid, mx.array(batch.first), mx.array(batch.word_valid))
-    steps = model.step_vectors(schema, memory.words, mx.array(targets.step_tools), mx.array(targets.step_starts))
     fixed, words = model.tables(schema, memory)
+    steps = model.step_vectors(fixed, words, mx.array(targets.step_tools), mx.array(targets.step_starts))
     table = mx.concatenate([fixed, steps, words], axis=1)
     previous = mx.take_along_axis(table, mx.array(targets.previous)[..., None], axis=1)
     started = mx.array(targets.previous_kind < KINDS)[..., None]
     kind = mx.array(targets.kind)
     x = model.inputs(
-        schema, mx.where(started, previous, 0.0), mx.array(targets.previous_kind), kind,
+        model.slot_table(schema), mx.where(started, previous, 0.0), mx.array(targets.previous_kind), kind,
         mx.array(targets.slot), mx.array(targets.number),
     )  # fmt: skip
     causal = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
