@@ -57,7 +57,7 @@ def stepped_scores(engine, compiled, row: Row) -> list[np.ndarray]:
     """Masked logits of one row, decided one by one along its oracle."""
     read = engine.read(row.request)
     cursor = Cursor(compiled.layout, row.request, read.words)
-    decoding = _Decoding(engine.model, compiled.schema, read)
+    decoding = _Decoding(engine, compiled, read)
     out = []
     for decision in Oracle(compiled.layout).decisions(row.request, row.plan):
         out.append(np.where(cursor.legal(), np.array(decoding._logits(cursor)), -1e9))

@@ -61,6 +61,33 @@ CODE_FROM_VALUES = {
     "an application from a value": ("application", "tell application (item 1 of argv) to quit"),
     "an application in a variable": ("application", "tell application theName\nactivate\nend tell"),
     "an application's id from a value": ("application", "tell application id theId to quit"),
+    "app for application": ("application", "tell app (item 1 of argv) to quit"),
+    "an application in brackets": ("application", "tell (application (item 1 of argv)) to quit"),
+    "an application kept for later": ("application", "set a to app theName"),
+    "an application in a list": ("application", "set a to {application theName}"),
+    "an application given to a handler": ("application", "beep(application theName)"),
+    "an application that is started": ("application", "activate application theName"),
+    "an application named s": ("application", "tell application s to quit"),
+    "an application by its name in words": ("application", "tell application named theName to quit"),
+    "an application's name built of parts": ("application", 'tell application ("Fin" & x) to quit'),
+    "an application's name built without brackets": ("application", 'tell application "Fin" & x to quit'),
+    "a text made an application": ("application", "tell (theName as application) to quit"),
+    "terms of a value": ("application", "using terms from application theName\nend using terms from"),
+    "windows in a value": ("application", "set w to every window in application theName"),
+    "a command by its code": ("raw-event", "«event sysoexec» theCommand"),
+    "text for a shell in iTerm": ("shell", "tell current session of current window to write text theText"),
+    "a window that runs a value": ("shell", "create window with default profile command theCommand"),
+    "JavaScript in a URL": ("javascript", 'set URL of document 1 to "javascript:" & a'),
+    "JavaScript in a URL that is opened": ("javascript", 'open location "JavaScript:" & a'),
+    "a predicate of a value": ("format", "set p to current application's NSPredicate's predicateWithFormat:theText"),
+    "an expression of a value": ("format", "set e to current application's NSExpression's expressionWithFormat_(theText)"),
+    "another language": ("run-script", "set l to current application's OSALanguage"),
+    "ssh": ("interpreter", 'do shell script "ssh host ls " & quoted form of a'),
+    "su": ("interpreter", 'do shell script "/usr/bin/su -c " & quoted form of a & " me"'),
+    "sqlite": ("interpreter", 'do shell script "sqlite3 notes.db " & quoted form of a'),
+    "swift": ("interpreter", 'do shell script "swift -e " & quoted form of a'),
+    "fish": ("interpreter", 'do shell script "fish -c " & quoted form of a'),
+    "an application opened by a value": ("interpreter", 'do shell script "open -n -a " & quoted form of a'),
     "windows of a value": ("application", "set w to every window of application theName"),
 }
 
@@ -97,6 +124,14 @@ RISKS = {
     "a date in a record": ("date", "set r to {due date:date theText}"),
     "as date": ("date", "set d to (item 1 of argv) as date"),
     "delay": ("delay", "delay 2"),
+    "delay after then": ("delay", "if a then delay 2"),
+    "key down": ("ui", 'tell application "System Events" to key down shift'),
+    "an action": ("ui", 'tell application "System Events" to perform action "AXPress" of button 1 of window 1'),
+    "a field": ("ui", 'tell application "System Events" to set value of text field 1 of window 1 to a'),
+    "no timeout for an app": ("timeout", 'tell app "Mail"\nactivate\nend tell'),
+    "no timeout by id": ("timeout", 'tell application id "com.apple.mail" to activate'),
+    "no timeout without a tell": ("timeout", 'set n to name of front window of application "Mail"'),
+    "no timeout for a start": ("timeout", 'activate application "Mail"'),
     "keystroke": ("ui", 'tell application "System Events" to keystroke "v" using command down'),
     "key code": ("ui", "key code 36"),
     "click": (
@@ -139,6 +174,16 @@ FINE = {
     "to recipients": "tell m to make new to recipient at end of to recipients with properties {address:a}",
     "end of": "set end of theList to a",
     "application processes": "set n to count of application processes\nset f to path to application support",
+    "an application that may run": 'if application "Music" is running then beep',
+    "a property that asks nothing": 'set i to id of application "Mail"\nset p to path to application "Mail"',
+    "the application itself": "tell current application to beep\nset f to current application's NSFont",
+    "terms": 'using terms from application "Mail"\nend using terms from',
+    "a class by its code": "set f to (POSIX file p) as «class furl»",
+    "text that is written to a file": "write (a as text) to f as «class utf8»\nwrite text 1 of a to f",
+    "a constant for iTerm": 'tell current session of current window to write text "ls"',
+    "a format with arguments": "set p to current application's NSPredicate's predicateWithFormat:\"a = %@\" argumentArray:{x}",
+    "a shell's own file": 'do shell script "/usr/bin/ssh-keygen -lf " & quoted form of a',
+    "a file that is opened": 'do shell script "open -R " & quoted form of a',
     "literal location": 'open location ("maps://?q=" & q)',
     "bars": "set |set| to theDocument's |string|()",
 }
@@ -182,10 +227,12 @@ def test_an_end_that_is_missing_is_said_once_and_where():
     assert [(finding.line, finding.rule) for finding in found] == [(2, "blocks")]
 
 
-def test_each_finding_says_what_to_do():
-    assert all(
-        finding.message and finding.remedy for _, body in CODE_FROM_VALUES.values() for finding in lint(run(body))
-    )
+@pytest.mark.parametrize(("rule", "body"), [*CODE_FROM_VALUES.values(), *BROKEN.values(), *RISKS.values()])
+def test_each_finding_names_its_line_and_says_what_to_do(rule, body):
+    above = 'log "one"\n-- two\n'
+    found, moved = lint(run(body)), lint(run(above + body))
+    assert all(finding.message and finding.remedy for finding in found)
+    assert [finding.line + 2 for finding in found if finding.line > 1] == [f.line for f in moved if f.line > 1]
 
 
 @pytest.mark.parametrize("line", ["tell x", "if x then", "repeat", "try", "with timeout of 5 seconds", "on other()"])

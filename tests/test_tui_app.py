@@ -137,7 +137,9 @@ def test_palette_holds_our_commands():
         async with make_app().run_test() as pilot:
             await pilot.pause(0.1)
             titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
-            assert titles == ["Ask", "Tools", "Doctor", "Fine-tune", "Help", "Talk", "Stop", "Theme", "Quit"]
+            assert titles == [
+                "Ask", "Tools", "Doctor", "Fine-tune", "History", "Help", "Talk", "Undo", "Stop", "Theme", "Quit"
+            ]  # fmt: skip
 
     asyncio.run(flow())
 

@@ -95,7 +95,7 @@ def test_progress_and_time_left_are_shown_while_asking_goes_on():
     async def flow(pilot, screen):
         await pilot.press("s")
         await until(pilot, lambda: "Step 3 of 6" in text_of(pilot, "#standing"))
-        assert "loss 0.333, 90 s left" in text_of(pilot, "#standing")
+        assert "loss 0.333, 2 min left" in text_of(pilot, "#standing")
         assert screen.losses == {1: 1.0, 2: 0.5, 3: 1 / 3}
         assert {"Stop"} <= keys(pilot)
         assert not {"Start", "Planner before"} & keys(pilot)
@@ -236,7 +236,7 @@ class SmallTuner(OwnTuner):
 
     def lesson(self):
         about, out = super().lesson()
-        return replace(about, old_cases=3), out
+        return replace(about, old_cases=1), out
 
     def recipe(self, out):
         return replace(super().recipe(out), batch=4)

@@ -58,11 +58,17 @@ class FakePlanner:
 
 @dataclass
 class FakeDesktop:
-    """`answers` map (tool, first argument) or a tool's name to a value or an error; `hold` keeps a tool's calls waiting."""
+    """`answers` map (tool, first argument) or a tool's name to a value or an error; `hold` keeps a tool's calls waiting.
+
+    `handles` gives every step a handle; `undo_answers` map a tool's name to what its undo says, or to an error.
+    """
 
     answers: dict[Any, str | Exception] = field(default_factory=dict)
     hold: dict[str, asyncio.Event] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    handles: bool = False
+    undo_answers: dict[str, str | Exception] = field(default_factory=dict)
+    undone: list[tuple[str, str]] = field(default_factory=list)
     name: str = "fake desktop"
 
     def preview(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
@@ -76,10 +82,14 @@ class FakeDesktop:
         answer = self.answers.get((tool.name, first), self.answers.get(tool.name, f"{first}@example.org".lower()))
         if isinstance(answer, Exception):
             raise answer
-        return Result(answer)
+        return Result(answer, f"{tool.name} {len(self.calls)}" if self.handles else "")
 
     async def undo(self, tool: Tool, handle: str) -> str:
-        return "undone"
+        self.undone.append((tool.name, handle))
+        answer = self.undo_answers.get(tool.name, f"Removed {handle}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def called(self, name: str) -> list[dict[str, Any]]:
         return [arguments for tool, arguments in self.calls if tool == name]

@@ -159,7 +159,7 @@ def _opened(tokens: tuple[Token, ...], words: list[str]) -> Block | None:
 
 def _opened_by_tell(tokens: tuple[Token, ...], words: list[str]) -> Block | None:
     """`tell x` opens a block; `tell x to y` opens what y opens, which may be another tell."""
-    depth, calls_app = depths(tokens), words[1:2] == ["application"]
+    depth, calls_app = depths(tokens), words[1:2] in (["application"], ["app"])
     for index in range(2, len(words) - 1):
         if words[index] == "to" and depth[index] == 0:
             block = _opened(tokens[index + 1 :], words[index + 1 :])

@@ -18,8 +18,8 @@ from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, 
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
-from tinyagent_mlx.pointer import Memory, PointerModel, Schema
-from tinyagent_mlx.schema import encode_schema
+from tinyagent_mlx.pointer import Memory, Schema
+from tinyagent_mlx.schema import Asks, encode_asks, encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.words import Word, split_words
 
@@ -31,6 +31,7 @@ EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are 
 class _Compiled:
     layout: Layout
     schema: Schema
+    asks: Asks  # of the tools that training never saw
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class _Read:
     words: list[Word]
     batch: Batch
     states: mx.array
+    vector: mx.array  # [e], of the whole request
 
 
 class PointerEngine:
@@ -56,18 +58,41 @@ class PointerEngine:
         found = self._compiled.get(tools.fingerprint)
         if found is None:
             layout = Layout(tools)
+            seen = self.manifest.get("tools", tools.names)
+            unseen = [name for name in tools.names if name not in seen]
             found = self._compiled[tools.fingerprint] = _Compiled(
-                layout, encode_schema(self.model, self.tokenizer, layout)
+                layout,
+                encode_schema(self.model, self.tokenizer, layout),
+                encode_asks(self.model, self.tokenizer, layout, unseen),
             )
         return found
+
+    def bonus(self, read: _Read, compiled: _Compiled) -> np.ndarray:
+        """What is added to the logit of each tool that training never saw: [tools], 0 for the others.
+
+        The network has seen requests like a new tool's refused. How near a request comes to the tool's description and
+        examples weighs against that, as much as old requests allow (`lab/calibrate.py`, in the manifest).
+        """
+        nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
+        unseen = self.manifest.get("unseen", {"floor": 1.0, "scale": 0.0})
+        return np.maximum(0.0, nearness - unseen["floor"]) * unseen["scale"]
+
+    def first_decision(self, text: str, tools: Toolbox) -> tuple[np.ndarray, np.ndarray]:
+        """For calibration: logits of the end of the plan and of each tool as the first decision [1 + tools], and how near
+        the request comes to each unseen tool [tools]."""
+        read, compiled = self.read(text), self.compile(tools)
+        cursor = Cursor(compiled.layout, text, read.words)
+        logits = _Decoding(self, compiled, read).tool_logits(cursor)
+        return logits, compiled.asks.nearness(read.vector, len(tools))
 
     def _read(self, text: str) -> _Read:
         words = split_words(text)
         batch = self.tokenizer.batch([[word.text for word in words]])
         words = words[: batch.first.shape[1]]
         states = self.model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
-        mx.eval(states)
-        return _Read(words, batch, states)
+        vector = states[0].mean(axis=0)
+        mx.eval(states, vector)
+        return _Read(words, batch, states, vector)
 
 
 class PointerRetriever:
@@ -86,6 +111,7 @@ class PointerRetriever:
         """Each tool's probability of being needed."""
         read, compiled = self.engine.read(text), self.engine.compile(tools)
         logits = self.engine.model.retrieve(read.states, mx.array(read.batch.valid), compiled.schema)[0]
+        logits = logits + mx.array(self.engine.bonus(read, compiled))
         return dict(zip(tools.names, np.array(mx.sigmoid(logits)).tolist(), strict=True))
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
@@ -113,7 +139,7 @@ class PointerPlanner:
         read, compiled = self.engine.read(text), self.engine.compile(tools)
         allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
         cursor = Cursor(compiled.layout, text, read.words, allowed)
-        decoding = _Decoding(self.engine.model, compiled.schema, read)
+        decoding = _Decoding(self.engine, compiled, read)
         least = 1.0
         while not cursor.done:
             legal = cursor.legal()
@@ -129,8 +155,9 @@ class PointerPlanner:
 class _Decoding:
     """The decoder's state over one request: caches, and the candidates as the plan grows."""
 
-    def __init__(self, model: PointerModel, schema: Schema, read: _Read):
-        self.model, self.schema = model, schema
+    def __init__(self, engine: PointerEngine, compiled: _Compiled, read: _Read):
+        model, schema = engine.model, compiled.schema
+        self.model, self.bonus = model, engine.bonus(read, compiled)
         valid = mx.array(read.batch.valid)
         self.memory: Memory = model.remember(
             read.states, valid, mx.array(read.batch.first), mx.array(read.batch.word_valid)
@@ -164,12 +191,24 @@ class _Decoding:
 
     def decide(self, cursor: Cursor, legal: np.ndarray) -> tuple[int, float]:
         """The best legal candidate and its probability."""
-        logits = self._logits(cursor)
-        scores = np.where(legal, np.array(logits, dtype=np.float64), -np.inf)
+        scores = np.array(self._logits(cursor), dtype=np.float64)
+        if cursor.kind == TOOL:
+            scores[SPECIALS : SPECIALS + len(self.bonus)] += self._due(cursor)
+        scores = np.where(legal, scores, -np.inf)
         chosen = int(scores.argmax())
         probability = float(1 / np.exp(scores - scores[chosen]).sum())
         self._remember(cursor, chosen)
         return chosen, probability
+
+    def _due(self, cursor: Cursor) -> np.ndarray:
+        """The bonus of the tools that the plan has not called yet."""
+        called = {step.tool for step in cursor.steps}
+        return np.where([tool.name in called for tool in cursor.layout.tools], 0.0, self.bonus)
+
+    def tool_logits(self, cursor: Cursor) -> np.ndarray:
+        """Logits of the end of the plan and of each tool, without any bonus."""
+        logits = np.array(self._logits(cursor), dtype=np.float64)
+        return np.concatenate([logits[:1], logits[SPECIALS : SPECIALS + len(cursor.layout.tools)]])
 
     def _logits(self, cursor: Cursor) -> mx.array:
         def one(number: int) -> mx.array:

@@ -6,7 +6,8 @@ its user asks for it, and a tool without any still has its words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -31,6 +32,31 @@ def encode_schema(model: PointerModel, tokenizer: WordTokenizer, layout: Layout)
     schema = Schema(tools, slots, constants)
     mx.eval(vars(schema))
     return schema
+
+
+@dataclass(frozen=True)
+class Asks:
+    """How tools are asked for, as unit vectors [N, e]: descriptions and example requests; `owners` [N] are tool numbers."""
+
+    vectors: mx.array
+    owners: np.ndarray
+
+    def nearness(self, request: mx.array, tools: int) -> np.ndarray:
+        """The cosine of a request's vector [e] with each tool's nearest ask: [tools], -1 where a tool has none."""
+        out = np.full(tools, -1.0, np.float32)
+        if len(self.owners):
+            unit = request / mx.linalg.norm(request)
+            np.maximum.at(out, self.owners, np.array(self.vectors @ unit))
+        return out
+
+
+def encode_asks(model: PointerModel, tokenizer: WordTokenizer, layout: Layout, names: Collection[str]) -> Asks:
+    """The asks of the named tools."""
+    texts = [(text, n) for n, text in enumerate(layout.texts()[0])] + list(zip(*layout.example_requests(), strict=True))
+    wanted = [(text, n) for text, n in texts if layout.tools.names[n] in names]
+    vectors = _sentences(model, tokenizer, [text for text, _ in wanted]) * model.args.encoder.hidden_size**-0.5
+    mx.eval(vectors)
+    return Asks(vectors, np.array([n for _, n in wanted], np.int64))
 
 
 def shares_of(owners: Sequence[int], tools: int) -> np.ndarray:

@@ -22,6 +22,8 @@ _RULES = {
     "shell-command": (ERROR, "name the program in literal text; a value may only be an argument of it"),
     "interpreter": (ERROR, "do the work in this script: a value given to an interpreter is run as code"),
     "javascript": (ERROR, "run a constant text of JavaScript only"),
+    "format": (ERROR, "write the format in literal text and give it the values as arguments"),
+    "raw-event": (ERROR, "say the command by its name, so that it can be read and checked"),
     "application": (ERROR, "name the application in literal text"),
     "syntax": (ERROR, "write it as AppleScript does"),
     "blocks": (ERROR, "give every tell, if, repeat, try, with and handler its own end"),
@@ -35,26 +37,35 @@ _RULES = {
 }
 
 _CODE_CLASSES = ("nsapplescript", "osascript", "nstask", "nsuserunixtask", "nsuserscripttask", "nsuserapplescripttask",
-                 "initwithsource", "jscontext", "evaluatejavascript", "evaluatescript")  # fmt: skip
+                 "initwithsource", "osalanguage", "jscontext", "evaluatejavascript", "evaluatescript")  # fmt: skip
 _FOREIGN_WORDS = ("elseif", "elif", "endif", "endtell", "endrepeat", "endtry", "while", "for", "function")
 _CLASSES = ("item", "list", "text", "date", "record", "string", "number", "integer", "real", "boolean", "character",
             "word", "paragraph", "file", "alias", "script")  # fmt: skip
 _FOREIGN_MARKS = ("==", "!=", "&&", "||", "+=", "-=", ";", "//", "“", "”", "‘", "’")
 _OSASCRIPT = re.compile(r"\bosascript\b.*\s-e\b", re.DOTALL)
-_SHELLS = r"(?:(?:ba|z|k|da|c|tc)?sh|python[\d.]*|perl|ruby|node|php|osascript)"
+_SHELLS = r"(?:(?:ba|z|k|da|c|tc|fi|tcl)?sh|python[\d.]*|perl|ruby|node|php|lua|swift|expect|osascript)"
 _RUNNERS = rf"(?:{_SHELLS}|awk|sed|eval|exec|source|\.|env|sudo|nohup|command|xargs)"
 _INTERPRETERS = (  # a command in which VALUE stands for each value
     re.compile(r"(?:^|[\s;|&(])eval(?=\s)"),
     re.compile(rf"(?:^|[\s;|&(/]){_SHELLS}\s+(?:-\S+\s+)*-\w*[ceEpr](?=\s)"),  # sh -c, python3 -c, perl -e, php -r
     re.compile(rf"(?:^|[\s;|&(/]){_RUNNERS}\s+(?:-\S+\s+)*VALUE"),  # the value is the program
     re.compile(rf"\|\s*(?:\S*/)?{_SHELLS}\s*(?=$|[-;|&])"),  # the value is piped into it
+    re.compile(r"(?:^|[\s;|&(/])(?:ssh|sqlite3|su|doas|watch|parallel)\s[^;|&]*VALUE"),  # each reads commands itself
+    re.compile(r"(?:^|[\s;|&(/])open\s+(?:-\S+\s+)*-[ab]\s*VALUE"),  # the value is the application
     re.compile(r"<<-?\s*['\"\\]?\w+"),  # in a here-document quotes protect nothing
 )
 _AFTER_DATE = ("of", "to", "is", "as", "in", "and", "or", "then", "contains", "comes", "from", "by", "thru", "with", "string",
                "received", "sent", "added", "created", "modified")  # fmt: skip
 _BEFORE_DATE = ("to", "return", "is", "than", "equals", "and", "or", "not", "of",
                 "(", "{", ",", "=", "<", ">", "≥", "≤", "&", "-", "+", ":")  # fmt: skip
-_NOT_NAMES = ("process", "processes", "file", "files", "support", "bundle", "responses", "'")  # application process, …
+_APPLICATION = ("application", "app")
+_FORMATS = ("predicatewithformat", "predicatewithformat_", "expressionwithformat", "expressionwithformat_")
+_CLASSES_OF_APPLICATIONS = ("process", "processes", "file", "files", "support", "bundle", "responses")
+_NOT_NAMES = (  # what may follow `application` where nothing is addressed
+    *_CLASSES_OF_APPLICATIONS, "to", "of", "in", "is", "as", "and", "or", "not", "then", "with", "without", "contains", "from",
+    "whose", "where", "given", "equals", "does", "if",
+)  # fmt: skip
+_NO_EVENT = ("id", "running", "version", "name", "path")  # properties of an application that need no answer from it
 
 
 @dataclass(frozen=True)
@@ -102,8 +113,10 @@ def _pairs(words: list[str]) -> Iterator[tuple[int, str, str]]:
 def _code_from_values(statement: Statement) -> Iterator[Finding]:
     tokens, words = statement.tokens, statement.words
     for index, word, following in _pairs(words):
-        line = tokens[index].line
+        line, after = tokens[index].line, tokens[index + 1 :]
         if tokens[index].kind == "text":
+            if tokens[index].value.strip().lower().startswith("javascript:") and following == "&":
+                yield _finding(line, "javascript", "a value becomes JavaScript in a URL")
             if _OSASCRIPT.search(tokens[index].value):
                 yield _finding(line, "interpreter", "`osascript -e` makes code of text")
         elif word in ("run", "load") and following == "script":
@@ -115,8 +128,21 @@ def _code_from_values(statement: Statement) -> Iterator[Finding]:
         elif word == "javascript" and (words[index - 1] == "do" or "execute" in words[:index]):
             if not _is_literal(_expression(tokens[index + 1 :])):
                 yield _finding(line, "javascript", "a value becomes JavaScript")
+        elif words[max(0, index - 1) : index + 1] == ["write", "text"] and _begins_a_text(after):
+            yield from _command(after, line, "write text")
+        elif word == "command" and "profile" in words[:index]:
+            yield from _command(after, line, "command")
+        elif word == "«" and following == "event":
+            yield _finding(line, "raw-event", "an event's code stands for a command")
+        elif word in _FORMATS and not (after and _is_literal(after[1:2])):
+            yield _finding(line, "format", f"a value becomes the format of {word!r}, which may call functions")
         elif word in _CODE_CLASSES:
             yield _finding(line, "run-script", f"{word!r} runs code that the script makes")
+
+
+def _begins_a_text(tokens: tuple[Token, ...]) -> bool:
+    """Not `text 1 of …` or `text item 1 of …`, which are parts of a text."""
+    return bool(tokens) and tokens[0].kind != "number" and tokens[0].value not in ("item", "items", "from", "of")
 
 
 # Shell commands: literal text and quoted values, each value an argument of a program that literal text names.
@@ -192,12 +218,16 @@ def _inside_quotes(command: str) -> bool:
 def _applications(statement: Statement) -> Iterator[Finding]:
     tokens, words = statement.tokens, statement.words
     for index, word, following in _pairs(words):
-        if word != "application" or tokens[index].kind != "word" or index == 0:
+        if word not in _APPLICATION or tokens[index].kind != "word":
             continue
         target = index + 2 if following == "id" else index + 1
-        addressed = words[index - 1] in ("tell", "of", "from", "to") and following not in _NOT_NAMES
-        if addressed and target < len(tokens) and tokens[target].kind != "text":
-            named = " ".join(token.source for token in tokens[target:])
+        rest = tokens[target:]
+        literal = rest and rest[0].kind == "text" and (len(rest) == 1 or rest[1].value != "&")
+        begins = rest and (rest[0].kind in ("text", "name") or rest[0].value == "(" or rest[0].kind == "word")
+        if index and words[index - 1] == "as" and not (rest and rest[0].value in _CLASSES_OF_APPLICATIONS):
+            yield _finding(tokens[index].line, "application", "a value is made an application")
+        elif begins and not literal and not (target == index + 1 and following in _NOT_NAMES):
+            named = " ".join(token.source for token in rest)
             yield _finding(tokens[index].line, "application", f"the application is {named}, a value")
 
 
@@ -224,18 +254,29 @@ def _shape(statement: Statement) -> Iterator[Finding]:
 
 def _risks(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
     tokens, words = statement.tokens, statement.words
-    if words[0] == "delay":
-        yield _finding(statement.line, "delay", "`delay` waits for nothing in particular")
     if words[:2] == ["open", "location"] and next((t.kind for t in tokens[2:] if t.value != "("), "") != "text":
         yield _finding(statement.line, "location", "`open location` opens whatever scheme a value names")
     for index, word, following in _pairs(words):
         line = tokens[index].line
-        if word == "whose":
+        if word == "delay" and (index == 0 or words[index - 1] in ("then", "to")):
+            yield _finding(line, "delay", "`delay` waits for nothing in particular")
+        elif word == "whose":
             yield _finding(line, "whose", "`whose` is slow on a large store")
-        elif word == "keystroke" or (word == "key" and following == "code") or (word == "click" and scripted_ui):
+        elif _on_screen(word, following) or (scripted_ui and _with_system_events(words, index)):
             yield _finding(line, "ui", f"`{word}` acts on the screen")
         elif word == "date" and tokens[index].kind == "word" and _parses_a_date(tokens, words, index):
             yield _finding(line, "date", "a date is read from text, which depends on the Mac's language")
+
+
+def _on_screen(word: str, following: str) -> bool:
+    """What only System Events can mean."""
+    return word == "keystroke" or (word == "key" and following in ("code", "down", "up"))
+
+
+def _with_system_events(words: list[str], index: int) -> bool:
+    """What acts on the screen in a script that speaks to System Events."""
+    pair = words[index : index + 2]
+    return pair[0] == "click" or pair == ["perform", "action"] or (pair == ["value", "of"] and words[index - 1] == "set")
 
 
 def _parses_a_date(tokens: tuple[Token, ...], words: list[str], index: int) -> bool:
@@ -281,8 +322,20 @@ class _Blocks:
         block = opened_by(statement)
         if block:
             self._push(block)
-        elif words[:2] == ["tell", "application"] and not self._timed():
+        elif self._calls(words) and not self._timed():
             self._say(statement.line, "timeout", "an application is called without `with timeout`")
+
+    def _calls(self, words: list[str]) -> bool:
+        """Whether a statement calls an application by itself, outside a block that is asked for its own timeout."""
+        if words[0] == "tell" and words[1:2] and words[1] in _APPLICATION:
+            return True
+        for index, word, following in _pairs(words):
+            if word not in _APPLICATION or following not in ("", "id") or not index or index + 1 == len(words):
+                continue
+            asks = words[index - 1] in ("of", "in") and index > 1 and words[index - 2] not in _NO_EVENT
+            if asks or words[index - 1] in ("activate", "launch", "reopen", "quit"):
+                return not any(block.calls_app for block in self.open)
+        return False
 
     def _inside(self, kind: str) -> bool:
         return bool(self.open) and self.open[-1].kind == kind

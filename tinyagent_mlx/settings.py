@@ -78,9 +78,9 @@ def change(file: Path, **values: Any) -> Settings:
 
 def _changed(text: str, values: Mapping[str, Any]) -> str:
     wanted = {**(yaml.safe_load(text) or {}), **values}
-    for key, value in values.items():
-        text = _with(text, key, value)
     try:
+        for key, value in values.items():
+            text = _with(text, key, value)
         if yaml.safe_load(text) == wanted:
             return text
     except yaml.YAMLError:
@@ -94,7 +94,8 @@ def _with(text: str, key: str, value: Any) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     for name, old in root.value if isinstance(root, yaml.MappingNode) else ():
         if name.value == key:
-            return text[: name.start_mark.index] + line + text[_end(old) :]
+            kept = text[: _end(old)].rstrip()  # the end of a folded text is counted to it
+            return text[: name.start_mark.index] + line + text[len(kept) :]
     return f"{text.rstrip()}\n{line}\n".lstrip("\n")
 
 
@@ -143,7 +144,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _map(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for pair in value.items() for item in pair):
-        raise ValueError("names with texts, such as 'ask.undo: f7' (a number goes in quotes)")
+        raise ValueError("names with texts, such as 'ask.undo: f10' (a number goes in quotes)")
     return value
 
 

@@ -1,6 +1,6 @@
 """YAML with line numbers: read a document into plain data and know on which line each value stands.
 
-Refuses two keys of one name, which PyYAML would silently merge. Knows nothing of tools.
+Refuses two keys of one name, which PyYAML would silently merge, and reads keys on top as words. Knows nothing of tools.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def read(file: Path, text: str | None = None) -> Document:
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
+            _keep_words(node)
             lines: dict[_Path, int] = {}
             _mark(node, (), lines, file, loader)
             return Document(file, loader.construct_document(node) if node else None, lines)
@@ -69,6 +70,13 @@ def read(file: Path, text: str | None = None) -> Document:
         raise ConfigError(f"{where}: is not YAML: {getattr(error, 'problem', None) or error}") from error
     except (*_UNREADABLE, RecursionError) as error:
         raise ConfigError(f"{file}: is not YAML: {error}") from error
+
+
+def _keep_words(node: yaml.Node | None) -> None:
+    """Keys of the mapping on top are words: to PyYAML, a bare `off` is False."""
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.tag == "tag:yaml.org,2002:bool":
+            key.tag = "tag:yaml.org,2002:str"
 
 
 def _mark(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], file: Path, loader: yaml.SafeLoader) -> None:

@@ -2,7 +2,8 @@
 
 The bar takes the focus only where nobody types. It does nothing for `QUIET` seconds after the plan is ready, and every
 key in that time starts the wait again. An answer key that is followed by another within `TYPING` seconds was the start
-of a word. What was typed at the bar and is no answer goes to the prompt. Knows nothing of agents.
+of a word. What was typed at the bar and is no answer goes to the prompt. To let a tool that sends act without asking
+takes a second answer. Knows nothing of agents.
 """
 
 from __future__ import annotations
@@ -22,27 +23,36 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label
 
+from tui.keymap import bind
+
 QUIET = 0.4
 TYPING = 0.2
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`choice` is approve, edit, reject or note; `note` says what should be different."""
+    """`choice` is approve, edit, reject, note, always, or moot when nothing can act any more.
+
+    `note` says what should be different; `sends` lets tools that send act without asking too.
+    """
 
     choice: str
     note: str = ""
+    sends: bool = False
 
 
-_KEYS = {"a": "approve", "e": "edit", "r": "reject", "n": "note"}
+_FIRST, _SECOND = ("approve", "edit", "reject", "note", "always"), ("sends", "once")
 
 
 class ApprovalBar(Vertical, can_focus=True):
     BINDINGS: ClassVar = [
-        Binding("a", "answer('a')", "Approve"),
-        Binding("e", "answer('e')", "Edit"),
-        Binding("r", "answer('r')", "Reject"),
-        Binding("n", "answer('n')", "Reject with a note"),
+        bind("approval.approve", "answer('approve')", "Approve"),
+        bind("approval.edit", "answer('edit')", "Edit"),
+        bind("approval.reject", "answer('reject')", "Reject"),
+        bind("approval.note", "answer('note')", "Reject with a note"),
+        bind("approval.always", "answer('always')", "Always allow"),
+        bind("approval.sends", "answer('sends')", "Yes, always"),
+        bind("approval.once", "answer('once')", "No"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -60,7 +70,10 @@ class ApprovalBar(Vertical, can_focus=True):
         self.display = False
         self._answer: asyncio.Future[Answer] | None = None
         self._quiet_until = 0.0
-        self._pending = ""
+        self._pending = self._key = ""
+        self._question = ""
+        self._sends: tuple[str, ...] = ()
+        self._page = "answers"
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -70,18 +83,22 @@ class ApprovalBar(Vertical, can_focus=True):
             yield Button("e Edit", id="edit", compact=True)
             yield Button("r Reject", id="reject", variant="error", compact=True)
             yield Button("n Reject with a note", id="note", compact=True)
+            yield Button("w Always allow", id="always", compact=True)
+        with Horizontal(id="second"):
+            yield Button("s Yes, always", id="sends", variant="warning", compact=True)
+            yield Button("o No, ask before it sends", id="once", compact=True)
         yield Input(placeholder="What should be different? Enter plans again, Esc goes back", id="note-text")
 
     @property
     def asking(self) -> bool:
         return self._answer is not None
 
-    async def ask(self, question: str, take_focus: bool) -> Answer:
-        """Show the bar and wait for an answer; hides again whatever happens."""
+    async def ask(self, question: str, take_focus: bool, sends: tuple[str, ...] = ()) -> Answer:
+        """Show the bar and wait for an answer; hides again whatever happens. `sends` are the tools that send."""
         self._answer = asyncio.get_running_loop().create_future()
+        self._question, self._sends = question, sends
         self._quiet_until = math.inf  # until it is painted: nobody answers what can't be seen yet
-        self._note(False)
-        self.query_one("#question", Label).update(question)
+        self._turn_to("answers")
         self.display = True
         self.call_after_refresh(self._hold)
         if take_focus:
@@ -93,13 +110,27 @@ class ApprovalBar(Vertical, can_focus=True):
             self._forget()
             self.display = False
 
-    def _note(self, wanted: bool) -> None:
+    def _turn_to(self, page: str) -> None:
+        """Show the answers, the field for a note, or the second question that a tool which sends takes."""
+        self._page = page
         field = self.query_one("#note-text", Input)
-        field.display = wanted
-        self.query_one("#answers").display = not wanted
-        if wanted:
+        field.display = page == "note"
+        self.query_one("#answers").display = page == "answers"
+        self.query_one("#second").display = page == "second"
+        names = ", ".join(self._sends)
+        second = f"Let {names} send from now on without asking? What was sent can't be taken back. Esc goes back."
+        self.query_one("#question", Label).update(second if page == "second" else self._question)
+        if page == "note":
             field.value = ""
             field.focus()
+        elif page == "second":
+            self.focus()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "answer":
+            return True
+        return parameters[0] in {"answers": _FIRST, "second": _SECOND}.get(self._page, ())
 
     @property
     def locked(self) -> bool:
@@ -111,7 +142,9 @@ class ApprovalBar(Vertical, can_focus=True):
 
     def on_key(self, event: events.Key) -> None:
         """What is no answer was meant for the prompt."""
-        if event.key in _KEYS or isinstance(self.app.focused, Input):
+        self._key = event.character or ""
+        bound = self.screen.active_bindings.get(event.key)
+        if isinstance(self.app.focused, Input) or (bound and bound.binding.action.startswith("answer(")):
             return
         if event.key in ("enter", "space") and self.app.focused is not self:
             return
@@ -121,23 +154,23 @@ class ApprovalBar(Vertical, can_focus=True):
         elif self.locked:
             self._hold()
 
-    def action_answer(self, key: str) -> None:
-        if self.locked or self._pending:
-            self._typed(key)
+    def action_answer(self, choice: str) -> None:
+        if self.locked or self._timer:
+            self._typed(self._key)
             return
-        self._pending = key
-        self._timer = self.set_timer(TYPING, self._accept)
+        self._pending = self._key
+        self._timer = self.set_timer(TYPING, lambda: self._accept(choice))
 
-    def _accept(self) -> None:
-        key = self._pending
+    def _accept(self, choice: str) -> None:
         self._forget()
-        self._choose(_KEYS[key])
+        self._choose(choice)
 
     def _typed(self, character: str) -> None:
         text = self._pending + character
         self._forget()
         self._hold()
-        self.post_message(self.Typed(text))
+        if text:
+            self.post_message(self.Typed(text))
 
     def _forget(self) -> None:
         if self._timer:
@@ -154,17 +187,19 @@ class ApprovalBar(Vertical, can_focus=True):
         if event.value.strip():
             self.answer(Answer("note", event.value.strip()))
 
-    def leave_note(self) -> bool:
-        """Go back from the note to the answers; False when no note was being written."""
-        if not self.asking or not self.query_one("#note-text").display:
+    def go_back(self) -> bool:
+        """Go back from the note, or from the second question, to the answers; False when neither was shown."""
+        if not self.asking or self._page == "answers":
             return False
-        self._note(False)
+        self._turn_to("answers")
         self.focus()
         return True
 
     def _choose(self, choice: str) -> None:
-        if choice == "note":
-            self._note(True)
+        if choice == "note" or (choice == "always" and self._sends):
+            self._turn_to("note" if choice == "note" else "second")
+        elif choice in _SECOND:
+            self.answer(Answer("always", sends=choice == "sends"))
         else:
             self.answer(Answer(choice))
 

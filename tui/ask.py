@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -14,24 +15,24 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 from textual.worker import Worker
 
-from tinyagent_mlx.errors import StepError, TinyAgentError
-from tinyagent_mlx.plan import Plan, Step
-from tui.approval import Answer, ApprovalBar
+from tinyagent_mlx.errors import HistoryError, StepError, TinyAgentError
+from tinyagent_mlx.plan import Plan
+from tui.approval import ApprovalBar
+from tui.choices import Choices
 from tui.engine import Engine
 from tui.history import History
+from tui.keymap import bind
 from tui.prompt import Prompt
 from tui.title import TitleBar
+from tui.trail import Trail
 from tui.voice import Ears, VoiceBar
 
 if TYPE_CHECKING:
-    from tinyagent_mlx.agent import Agent
-    from tinyagent_mlx.events import Event
-    from tinyagent_mlx.executor import Outcome
-    from tinyagent_mlx.toolbox import Toolbox
     from tui.plan_view import StepBody
     from tui.run_view import RunView
 
 KEPT_RUNS = 20
+UNFOLDED = 3
 WELCOME = "Say what should be done, for example:\n\n{}\n\nNothing is written or sent before you approve the whole plan."
 
 
@@ -39,7 +40,8 @@ class AskScreen(Screen[None]):
     BINDINGS: ClassVar = [
         Binding("escape", "stop", "Stop"),
         Binding("escape", "to_prompt", "Prompt", show=False),
-        Binding("ctrl+t,f8", "talk", "Talk"),
+        bind("ask.talk", "talk", "Talk"),
+        bind("ask.undo", "undo", "Undo"),
         Binding("pageup", "scroll_runs(-1)", show=False),
         Binding("pagedown", "scroll_runs(1)", show=False),
     ]
@@ -54,9 +56,12 @@ class AskScreen(Screen[None]):
         blink: bool,
         clock: Callable[[], float],
         ears: Ears,
+        trail: Trail | None,
+        choices: Choices,
     ):
         super().__init__()
         self.engine, self.now, self.examples = engine, now, examples
+        self.trail, self.choices = trail, choices
         self.prompt = Prompt(history, self._accept, blink)
         self.bar = ApprovalBar(clock)
         self.voice = VoiceBar(ears)
@@ -130,12 +135,20 @@ class AskScreen(Screen[None]):
     async def _carry_out(self, request: str, plan: Plan | None) -> None:
         """One request from its text, or from a plan that was made before, to its account."""
         from tui.run_view import RunView
+        from tui.session import Session
 
         view = RunView(request)
         note = ""
         try:
             await self._append(view)
-            note = await _Session(self, view).run(request, plan)
+            note = await Session(self, view).run(request, plan)
+        except asyncio.CancelledError:
+            view.say("Stopped. Nothing was done.")
+            raise
+        except HistoryError as error:
+            view.fail(
+                str(error), "what is marked done above was done, the rest was not; F5 shows what was written down"
+            )
         except TinyAgentError as error:
             view.fail(
                 f"{error}. Nothing was done.",
@@ -153,11 +166,15 @@ class AskScreen(Screen[None]):
             self._start(f"{request.rstrip(' .')}. {note}")
 
     async def _append(self, view: RunView) -> None:
+        from tui.run_view import RunView
+
         for welcome in self.query("#welcome"):
             await welcome.remove()
         old = list(self.runs.children)[: max(0, len(self.runs.children) - self.kept_runs + 1)]
         for gone in old:
             await gone.remove()
+        for older in list(self.query(RunView))[: 1 - UNFOLDED]:
+            older.fold()
         await self.runs.mount(view)
         self._follow()
 
@@ -167,7 +184,7 @@ class AskScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Stop planning at once and execution at the next safe point; every step is accounted for."""
-        if self.voice.cancel() or self.bar.leave_note():
+        if self.voice.cancel() or self.bar.go_back():
             return
         if self.running:
             self.running.cancel()
@@ -176,7 +193,42 @@ class AskScreen(Screen[None]):
         self.prompt.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "undo":
+            return bool(self.query("RunView.-recorded"))
         return bool(self.running) or self.voice.active if action == "stop" else True
+
+    async def action_undo(self) -> None:
+        """Undo what the last request did, as far as there is a way back."""
+        from tui.run_view import RunView
+
+        views = [view for view in self.query(RunView) if view.run is not None]
+        if views:
+            self.undo(views[-1])
+
+    def undo(self, view: RunView, step: int | None = None) -> None:
+        """Undo one step of a request, or all it did; its last word says what became of it."""
+        if self.running:
+            self.notify("Still at a request; Esc stops it.", severity="warning")
+        elif view.undoing:
+            self.notify("It is being undone.", severity="warning")
+        else:
+            view.undoing = True
+            self.run_worker(self._undo(view, step), exit_on_error=False)
+
+    async def _undo(self, view: RunView, step: int | None) -> None:
+        try:
+            if not (self.trail and view.run is not None and view.tools):
+                self.notify("Nothing was written down of this request, so nothing can be undone.", severity="warning")
+                return
+            undone = await self.trail.undo(view.run, view.tools, step)
+            if not undone:
+                self.notify("It changed nothing, so there is nothing to undo.", severity="warning")
+            left = await self.trail.undoable(view.run, view.tools)
+            view.offer_undo(left, self.choices.key("ask.undo"), undone)
+        except TinyAgentError as error:
+            self.notify(str(error), title="Undo", severity="error", timeout=12, markup=False)
+        finally:
+            view.undoing = False
 
     def action_scroll_runs(self, pages: int) -> None:
         self.runs.scroll_relative(y=pages * max(1, self.runs.size.height - 2), animate=False)
@@ -204,6 +256,11 @@ class AskScreen(Screen[None]):
         from tui.reader import ReaderScreen
 
         node = event.node
+        if event.what == "undo":
+            from tui.run_view import RunView
+
+            self.undo(next(view for view in node.ancestors if isinstance(view, RunView)), node.step.id)
+            return
         title = f"Step {node.step.id} · {node.tool.name}"
         if event.what == "preview":
             agent = await self.engine.agent()
@@ -217,87 +274,3 @@ class AskScreen(Screen[None]):
             self.app.push_screen(ReaderScreen(f"{title}: result", node.result))
         else:
             self.notify("This step has no result yet.", severity="warning")
-
-
-class _Session:
-    """One run of the agent, drawn into its view."""
-
-    def __init__(self, screen: AskScreen, view: RunView):
-        self.screen, self.view = screen, view
-        self.note = ""
-        self.agent: Agent | None = None
-        self.plan = Plan()
-
-    async def run(self, request: str, plan: Plan | None) -> str:
-        """Gives the note of a plan that was rejected with one, to plan again with."""
-        if not self.screen.engine.ready:
-            self.view.say("waits for the planner to load…")
-        self.agent = await self.screen.engine.agent()
-        self.view.tools = self.agent.toolbox
-        self.view.say("carrying out the rest…" if plan else "planning…  Esc stops")
-        now = self.screen.now()
-        if plan:
-            outcome = await self.agent.carry_out(plan, now, self.approve, self._show)
-        else:
-            outcome = await self.agent.run(request, now, self.approve, self._show)
-        self._account(outcome)
-        return self.note
-
-    def _show(self, event: Event) -> None:
-        self.view.show(event)
-        if self.screen.bar.asking and not self._to_approve():
-            self.screen.bar.answer(Answer("approve"))  # nothing can act any more, so there is no question
-
-    def _to_approve(self) -> list[Step]:
-        """The steps that an approval lets act: no reads, and none that waits for a step that failed."""
-        assert self.agent
-        lost = self._hopeless()
-        return [
-            step for step in self.plan.steps if self.agent.toolbox[step.tool].effect != "read" and step.id not in lost
-        ]
-
-    def _hopeless(self) -> set[int]:
-        from tui import wording
-
-        failed = {number for number, node in self.view.nodes.items() if node.state in ("failed", "unknown", "skipped")}
-        return wording.hopeless(self.plan, failed)
-
-    def _account(self, outcome: Outcome) -> None:
-        self.view.account(outcome)
-        if self.note:
-            self.view.say(f"Not approved: {self.note}. Planning again with that.")
-
-    async def approve(self, plan: Plan) -> Plan | None:
-        """Ask until there is an answer; an edited plan is asked for again, as it now is."""
-        assert self.agent
-        self.plan = plan
-        while self._to_approve():
-            answer = await self._ask(self.agent.toolbox)
-            if answer.choice == "edit":
-                await self._edit(self.agent.toolbox)
-                continue
-            self.screen.prompt.focus()
-            self.note = answer.note
-            if answer.choice != "approve":
-                return None
-            break
-        self.view.say("carrying it out…  Esc stops")
-        self.view.approved()
-        return self.plan
-
-    async def _ask(self, tools: Toolbox) -> Answer:
-        from tui import wording
-
-        typing = self.screen.prompt.has_focus and bool(self.screen.prompt.text)
-        self.view.say("Tab goes to the question." if typing else "")
-        self.screen._follow()
-        question = wording.approval_question(self.plan, tools, self._hopeless())
-        return await self.screen.bar.ask(question, take_focus=not typing)
-
-    async def _edit(self, tools: Toolbox) -> None:
-        from tui.edit import EditScreen
-
-        edited = await self.screen.app.push_screen_wait(EditScreen(self.plan, tools, self.screen.now()))
-        if edited is not None:
-            self.plan = edited
-            self.view.changed(edited)

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.keymap import bind
 from tui.title import TitleBar
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _MARKS = {"ok": ("✓", "green"), "slow": ("~", "yellow"), "missing": ("✗", "r
 
 class DoctorScreen(Screen[None]):
     BINDINGS: ClassVar = [
-        Binding("r", "check", "Check again"),
+        bind("doctor.check", "check", "Check again"),
         Binding("escape", "app.go('ask')", "Ask"),
     ]
     HELP = "doctor"

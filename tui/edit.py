@@ -21,14 +21,15 @@ from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 from tinyagent_mlx.values import Value
 from tinyagent_mlx.when import resolve_plan
 from tui import fields, wording
+from tui.keymap import bind
 
 
 class EditScreen(ModalScreen[Plan | None]):
     """Gives the plan as it was left, under its old step numbers; None when nothing shall change."""
 
     BINDINGS: ClassVar = [
-        Binding("ctrl+s", "keep", "Keep the changes", priority=True),
-        Binding("ctrl+x", "drop", "Drop / bring back this step", priority=True),
+        bind("edit.keep", "keep", "Keep the changes", priority=True),
+        bind("edit.drop", "drop", "Drop / bring back this step", priority=True),
         Binding("escape", "dismiss(None)", "Leave unchanged"),
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),

@@ -36,17 +36,31 @@ class Engine:
         loaded = self._future()
         self._say("loading the planner…")
         try:
-            agent = await asyncio.to_thread(self._make)
+            agent = await self._agent()
         except TinyAgentError as error:
             self._fail(error)
-        except Exception as error:  # a broken model folder may raise anything; the screen must stay
-            self._fail(PlannerError(f"{type(error).__name__}: {error}"))
         else:
-            from tinyagent_mlx.agent import Agent
-
-            alone = Agent(agent.toolbox, OneAtATime(agent.planner), agent.retriever, agent.desktop)
-            loaded.set_result(alone)
+            loaded.set_result(agent)
             self._say(f"{agent.planner.name} · {agent.desktop.name}")
+
+    async def renew(self) -> None:
+        """Make the agent anew, for a planner that was installed meanwhile. Until it is there, and where it can't be made,
+        the one from before plans. Raises the `TinyAgentError` that stopped it.
+        """
+        agent = await self._agent()
+        self._loaded = None
+        self._future().set_result(agent)
+        self._say(f"{agent.planner.name} · {agent.desktop.name}")
+
+    async def _agent(self) -> Agent:
+        """Load it in a thread."""
+        try:
+            agent = await asyncio.to_thread(self._make)
+        except TinyAgentError:
+            raise
+        except Exception as error:  # a broken model folder may raise anything; the screen must stay
+            raise PlannerError(f"{type(error).__name__}: {error}") from error
+        return type(agent)(agent.toolbox, OneAtATime(agent.planner), agent.retriever, agent.desktop)
 
     def _future(self) -> asyncio.Future[Agent]:
         """What the agent will be; a request may be asked before the loading has begun."""

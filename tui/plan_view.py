@@ -17,6 +17,7 @@ from tinyagent_mlx import events
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.toolbox import Tool
 from tui import wording
+from tui.keymap import bind
 
 SHOWN_LINES = 8
 
@@ -90,6 +91,14 @@ class StepNode(Vertical):
             seconds = f"  {ending.seconds:.1f} s"
         self._set(type(ending).__name__.removeprefix("Step").lower(), wording.ending_line(ending), seconds)
 
+    def undone(self, ok: bool, text: str) -> None:
+        """Show what became of undoing it."""
+        if ok:
+            self._set("undone", f"undone: {text}")
+        else:
+            done = self.line.partition("\nnot undone: ")[0]
+            self._set(self.state, f"{done}\nnot undone: {text}")
+
     def _set(self, state: str, line: str, seconds: str = "") -> None:
         self.state, self.line, self.seconds = state, line, seconds
         if self._clock and state != "running":
@@ -103,15 +112,16 @@ class StepBody(Vertical, can_focus=True):
     """The text of a step; its result can be copied and opened."""
 
     BINDINGS: ClassVar = [
-        Binding("c", "copy", "Copy result"),
-        Binding("enter,o", "open", "Open"),
-        Binding("p", "preview", "What it runs"),
+        bind("step.copy", "copy", "Copy result"),
+        bind("step.open", "open", "Open"),
+        bind("step.preview", "preview", "What it runs"),
+        bind("step.undo", "undo", "Undo"),
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),
     ]
 
     class Opened(Message):
-        """`what` is result or preview."""
+        """`what` is result, preview or undo."""
 
         def __init__(self, node: StepNode, what: str):
             self.node, self.what = node, what
@@ -161,3 +171,6 @@ class StepBody(Vertical, can_focus=True):
 
     def action_preview(self) -> None:
         self.post_message(self.Opened(self.node, "preview"))
+
+    def action_undo(self) -> None:
+        self.post_message(self.Opened(self.node, "undo"))

@@ -10,9 +10,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Label, TextArea
 
+from tui.keymap import bind
+
 
 class ReaderScreen(ModalScreen[None]):
-    BINDINGS: ClassVar = [Binding("escape,q", "dismiss", "Close"), Binding("c", "copy", "Copy all")]
+    BINDINGS: ClassVar = [Binding("escape,q", "dismiss", "Close"), bind("reader.copy", "copy", "Copy all")]
 
     def __init__(self, title: str, text: str):
         super().__init__()

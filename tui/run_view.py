@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import OptionList, Static
@@ -18,6 +21,9 @@ from tinyagent_mlx.toolbox import Toolbox
 from tui import wording
 from tui.again import still_to_do, with_choice
 from tui.plan_view import StepNode
+
+if TYPE_CHECKING:
+    from tui.trail import Undone
 
 SHORT = 60  # results up to this length are repeated where they are used
 _STYLES = {"good": "bold green", "bad": "bold red", "dim": "dim", "": ""}
@@ -35,15 +41,37 @@ class RunView(Vertical):
         super().__init__(classes="run")
         self.request, self.tools = request, tools
         self.nodes: dict[int, StepNode] = {}
+        self.head = RequestLine(request)
         self.steps_box = Vertical(classes="steps")
         self.status = Static("", classes="status", markup=False)
         self.offers = Offers()
+        self.run: int | None = None  # its number in the history
+        self.undoable: set[int] = set()
+        self.undoing = False
+        self.unasked = ""
+        self._account: list[tuple[str, str]] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(Text(f"› {self.request}", "bold"), classes="request")
+        yield self.head
         yield self.steps_box
         yield self.status
         yield self.offers
+
+    def recorded(self, run: int) -> None:
+        """It is written down under this number, so that it can be undone later."""
+        self.run = run
+        self.add_class("-recorded")
+
+    def fold(self, folded: bool = True) -> None:
+        """Hide the steps, or show them again: whatever is shown costs time with every step of a later plan."""
+        steps = len(self.nodes) if folded else 0
+        self.steps_box.display = not steps
+        self.head.fold(steps)
+
+    def on_request_line_unfolded(self) -> None:
+        self.fold(False)
+        if self.nodes:
+            next(iter(self.nodes.values())).body.focus()
 
     def say(self, text: str, style: str = "dim") -> None:
         self.status.update(Text(text, _STYLES[style]))
@@ -92,11 +120,29 @@ class RunView(Vertical):
     def account(self, outcome: Outcome) -> None:
         """Say what happened and offer what can be done about it."""
         assert self.tools
+        self._account = wording.account(outcome, self.tools)
+        if self.unasked:
+            self._account.append(("dim", f"You were not asked: {self.unasked}. F3 takes that back."))
+        self._draw_account()
+        self.offers.offer(outcome)
+
+    def offer_undo(self, steps: Iterable[int], key: str, undone: Sequence[Undone] = ()) -> None:
+        """Say which steps can be undone and how, and before that what became of an undo."""
+        for one in undone:
+            if one.step in self.nodes:
+                self.nodes[one.step].undone(one.ok, one.text)
+        self.undoable = set(steps)
+        lines = wording.undo_lines(undone)
+        if self.undoable:
+            numbers = ", ".join(map(str, sorted(self.undoable)))
+            lines.append(("dim", f"{key} undoes step{'s' if len(self.undoable) > 1 else ''} {numbers}."))
+        self._draw_account(lines)
+
+    def _draw_account(self, more: Iterable[tuple[str, str]] = ()) -> None:
         text = Text()
-        for style, line in wording.account(outcome, self.tools):
+        for style, line in [*self._account, *more]:
             text.append(("\n" if text else "") + line, _STYLES[style])
         self.status.update(text)
-        self.offers.offer(outcome)
 
     def fail(self, message: str, advice: str) -> None:
         """Nothing came of the request."""
@@ -110,6 +156,36 @@ class RunView(Vertical):
         offer = self.offers.offers[event.option_index]
         self.offers.display = False
         self.post_message(self.Again(self.request, offer.plan, offer.edit))
+
+
+class RequestLine(Static):
+    """A request; while its steps are folded away, Enter or a click asks for them."""
+
+    BINDINGS: ClassVar = [
+        Binding("enter", "unfold", "Show the steps"),
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+    ]
+
+    class Unfolded(Message):
+        """The steps are wanted."""
+
+    def __init__(self, request: str):
+        super().__init__(Text(f"› {request}", "bold"), classes="request")
+        self._request = request
+
+    def fold(self, steps: int) -> None:
+        """Say that so many steps are folded away, or none."""
+        self.can_focus = steps > 0
+        text = Text(f"› {self._request}", "bold")
+        self.update(text.append(f"  {steps} step{'s' if steps > 1 else ''} ▸", "not bold dim") if steps else text)
+
+    def action_unfold(self) -> None:
+        if self.can_focus:
+            self.post_message(self.Unfolded())
+
+    def on_click(self) -> None:
+        self.action_unfold()
 
 
 @dataclass(frozen=True)

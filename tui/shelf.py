@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyagent_mlx.errors import TinyAgentError
-from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.stamps import Stamps, stamps
+from tinyagent_mlx.toolbox import Tool, Toolbox
 
 Edit = Callable[[Any, Path, int], str]
 """Opens a file at a line in an editor and waits; gives what went wrong, or ""."""
 
 
 class Shelf:
-    """`changed(toolbox, "")` tells of new tools, `changed(None, complaint)` of a file that does not check."""
+    """`files` are watched; the last one is the user's own and need not be there.
 
-    def __init__(self, load: Callable[[], Toolbox], file: Path, changed: Callable[[Toolbox | None, str], None]):
-        self.load, self.file, self._changed = load, file, changed
+    `changed(toolbox, "")` tells of new tools, `changed(None, complaint)` of a file that does not check.
+    """
+
+    def __init__(
+        self, load: Callable[[], Toolbox], files: Sequence[Path], changed: Callable[[Toolbox | None, str], None]
+    ):
+        self.load, self.files, self._changed = load, files, changed
         self.toolbox: Toolbox | None = None
         self.trouble = ""
         self.revision = 0
-        self._seen: tuple[tuple[str, int, int], ...] = ()
+        self._seen: Stamps = ()
         self._lock = asyncio.Lock()
 
     async def look(self) -> None:
@@ -43,16 +49,19 @@ class Shelf:
         if not first or self.trouble:
             self._changed(None if self.trouble else self.toolbox, self.trouble)
 
-    def _stamps(self) -> tuple[tuple[str, int, int], ...]:
-        scripts = {str(file) for tool in self.toolbox or () for file in (tool.script, tool.inverse) if file}
-        stamps = []
-        for name in (str(self.file), *sorted(scripts)):
-            try:
-                stat = Path(name).stat()
-                stamps.append((name, stat.st_mtime_ns, stat.st_size))
-            except OSError:
-                stamps.append((name, 0, 0))
-        return tuple(stamps)
+    @property
+    def own(self) -> Path:
+        """The file that is the user's to write in."""
+        return self.files[-1]
+
+    def place(self, tool: Tool | None) -> tuple[Path, int]:
+        """The file and the line to edit a tool at."""
+        declared = tool.declared if tool else None
+        return (declared.file, declared.line) if declared else (self.files[0], 1)
+
+    def _stamps(self) -> Stamps:
+        scripts = {file for tool in self.toolbox or () for file in (tool.script, tool.inverse) if file}
+        return stamps((*self.files, *scripts))
 
     def findings(self) -> list[str]:
         """What the check says of the tools and their scripts, a line each."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -16,8 +15,11 @@ from textual.widgets import Footer, Input, OptionList, Static, TabbedContent, Ta
 from textual.widgets.option_list import Option
 
 from tinyagent_mlx.cli.show import ICONS
+from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.plan import print_plan
 from tinyagent_mlx.toolbox import Tool, Toolbox
+from tui.choices import Choices
+from tui.keymap import bind
 from tui.shelf import Edit, Shelf
 from tui.title import TitleBar
 from tui.wording import EFFECT_WORDS
@@ -25,16 +27,18 @@ from tui.wording import EFFECT_WORDS
 
 class ToolsScreen(Screen[None]):
     BINDINGS: ClassVar = [
-        Binding("e", "edit", "Edit tools.yaml"),
-        Binding("slash", "search", "Search"),
+        bind("tools.edit", "edit", "Edit tools.yaml"),
+        bind("tools.search", "search", "Search"),
+        bind("tools.ask-again", "ask_again", "Let it ask again"),
+        bind("tools.finetune", "app.go('finetune')", "Fine-tune"),
         Binding("left,right", "leaf", "Entry / script / …", show=False),
         Binding("escape", "leave", "Back"),
     ]
     HELP = "tools"
 
-    def __init__(self, shelf: Shelf, edit: Edit | None):
+    def __init__(self, shelf: Shelf, edit: Edit | None, choices: Choices):
         super().__init__()
-        self.shelf, self.edit = shelf, edit
+        self.shelf, self.edit, self.choices = shelf, edit, choices
         self._revision = -1
 
     def compose(self) -> ComposeResult:
@@ -101,13 +105,45 @@ class ToolsScreen(Screen[None]):
 
     def _show(self, tool: Tool) -> None:
         leaves = {
-            "entry": entry_text(tool),
+            "entry": entry_text(tool) + self._asks(tool),
             "script": script_text(tool),
             "schema": json.dumps(tool.json_schema(), ensure_ascii=False, indent=2),
             "examples": example_text(tool),
         }
         for name, text in leaves.items():
             self.query_one(f"#{name}-text", Static).update(Text(text))
+        self.refresh_bindings()
+
+    def _asks(self, tool: Tool) -> str:
+        """What is said of a tool that was allowed for good."""
+        if not self.choices.allows(tool):
+            return ""
+        return f"\n\nAllowed always: it {EFFECT_WORDS[tool.effect]} without asking. {self.choices.key('tools.ask-again')} takes it back."
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        tool = self._tool() if action == "ask_again" and self.is_mounted else None
+        return action != "ask_again" or bool(tool and self.choices.allows(tool))
+
+    async def on_screen_resume(self) -> None:
+        """Take up what was allowed on the other screens, and what was changed in the settings."""
+        try:
+            await self.choices.renew()
+        except ConfigError as error:
+            self.notify(str(error), title="settings.yaml", severity="error", timeout=12, markup=False)
+        if tool := self._tool():
+            self._show(tool)
+
+    async def action_ask_again(self) -> None:
+        """Let a tool that was allowed for good ask before it acts."""
+        tool = self._tool()
+        if tool:
+            try:
+                await self.choices.ask_again(tool.name)
+            except ConfigError as error:
+                self.notify(str(error), title="Not kept", severity="error", timeout=12, markup=False)
+                return
+            self._show(tool)
+            self.notify(f"{tool.name} asks again.", markup=False)
 
     def action_search(self) -> None:
         self.query_one("#search").focus()
@@ -129,7 +165,7 @@ class ToolsScreen(Screen[None]):
             self.notify("There is no editor here.", severity="warning")
             return
         tool = self._tool()
-        trouble = self.edit(self.app, self.shelf.file, line_of(self.shelf.file, tool.name if tool else ""))
+        trouble = self.edit(self.app, *self.shelf.place(tool))
         await self.shelf.look()
         self._renew()
         findings = [trouble] if trouble else self.shelf.findings()
@@ -139,15 +175,6 @@ class ToolsScreen(Screen[None]):
 def _words(tool: Tool) -> str:
     arguments = " ".join(argument.name for argument in tool.arguments)
     return f"{tool.name} {tool.app} {tool.description} {tool.effect} {arguments}".lower()
-
-
-def line_of(file: Path, name: str) -> int:
-    """The line of tools.yaml at which a tool's entry begins, 1 when it is not found."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return 1
-    return next((n for n, line in enumerate(lines, 1) if line.strip() == f"- name: {name}"), 1)
 
 
 def entry_text(tool: Tool) -> str:

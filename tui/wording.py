@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from tinyagent_mlx import events
 from tinyagent_mlx.cli.show import ICONS
 from tinyagent_mlx.executor import Outcome
@@ -11,9 +14,12 @@ from tinyagent_mlx.values import Value
 from tinyagent_mlx.when import parse_iso
 from tui.fields import to_text
 
+if TYPE_CHECKING:
+    from tui.trail import Undone
+
 MARKS = {
     "waiting": "·", "running": "▸", "done": "✓", "failed": "✗", "unknown": "?", "skipped": "–", "refused": "–",
-    "cancelled": "–", "dropped": "–",
+    "cancelled": "–", "dropped": "–", "undone": "↶",
 }  # fmt: skip
 EFFECT_WORDS = {"read": "reads", "write": "writes", "send": "sends"}
 
@@ -54,18 +60,31 @@ def date_words(text: str) -> str:
     return moment.at.strftime("%a %d %b %Y" if moment.all_day else "%a %d %b %Y, %H:%M")
 
 
-def approval_question(plan: Plan, tools: Toolbox, hopeless: set[int]) -> str:
-    """What an approval lets happen, counted; `hopeless` are the steps that wait for one that failed."""
+def approval_question(plan: Plan, tools: Toolbox, hopeless: set[int], doubtful: bool = False) -> str:
+    """What an approval lets happen, counted; `hopeless` are the steps that wait for one that failed.
+
+    Of a doubtful plan the reads wait too.
+    """
     effects = [tools[step.tool].effect for step in plan.steps if step.id not in hopeless]
-    writes, sends = effects.count("write"), effects.count("send")
+    reads, writes, sends = effects.count("read") if doubtful else 0, effects.count("write"), effects.count("send")
     parts = []
+    if reads:
+        parts.append(f"{_steps(reads)} {'reads' if reads == 1 else 'read'}")
     if writes:
         parts.append(f"{_steps(writes)} {'writes' if writes == 1 else 'write'} on this machine")
     if sends:
         parts.append(f"{_steps(sends)} {'sends' if sends == 1 else 'send'} something out")
     lost = [str(k) for k in sorted(hopeless)]
     rest = f" Step {', '.join(lost)} can't be done: what it waits for failed." if lost else ""
-    return "Carry out this plan? " + " and ".join(parts) + "." + rest
+    unsure = "The planner is not sure that this is what you meant. " if doubtful else ""
+    return f"{unsure}Carry out this plan? " + " and ".join(parts) + "." + rest
+
+
+def undo_lines(undone: Sequence[Undone]) -> list[tuple[str, str]]:
+    """What became of an undo, as lines with a style."""
+    gone = ", ".join(f"step {one.step} ({one.text})" for one in undone if one.ok)
+    lines = [("good", f"Undone: {gone}.")] if gone else []
+    return lines + [("bad", f"Not undone: step {one.step}, {one.tool}: {one.text}") for one in undone if not one.ok]
 
 
 def hopeless(plan: Plan, failed: set[int]) -> set[int]:

@@ -45,14 +45,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def screen(given: list[str]) -> int:
-    """Start the terminal UI; without a terminal say how the command is used."""
+def screen_options(given: list[str]) -> argparse.Namespace:
+    """Read the options of the terminal UI."""
     own = argparse.ArgumentParser(prog="tinyagent", parents=[common_options()])
     setup = importlib.import_module("tinyagent_mlx.cli.setup")
     setup.add_model_options(own)
     setup.add_desktop_option(own)
     importlib.import_module("tinyagent_mlx.cli.hearing").add_voice_options(own)
-    options = own.parse_args(given)
+    return own.parse_args(given)
+
+
+def screen(given: list[str]) -> int:
+    """Start the terminal UI; without a terminal say how the command is used."""
+    options = screen_options(given)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         parser().print_help(sys.stderr)
         return 2

@@ -99,6 +99,12 @@ def toolbox(options: argparse.Namespace) -> Toolbox:
     return load_toolboxes(sources(options))
 
 
+def writable(options: argparse.Namespace) -> tuple[tuple[Source, ...], Source]:
+    """The tools files that are there, and the one that is the user's to write in, which need not be."""
+    own = own_source(options)
+    return tuple(source for source in sources(options) if source.file != own.file or own.file.exists()), own
+
+
 def now(text: str | None) -> datetime:
     """The named moment, or this one, without fractions of a second."""
     if not text:

@@ -11,21 +11,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case, read_cases
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.evaluation import evaluate
+from tinyagent_mlx.lab.generate import Generator
+from tinyagent_mlx.lab.madeup import read_madeup
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.retriever import EveryTool
-from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
+STRANGERS = 12  # made-up tools among the shipped ones
+FLIPPED = 0.01  # of old requests, at most, may go to a new tool
+FLOORS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+SCALES = (2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 ASK_BELOW = 0.5  # a plan that is more likely wrong than right is asked about, reads and all
 NOW = datetime(2026, 11, 23, 9)
 
@@ -65,12 +75,64 @@ def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -
     return {"least": least, "right": right, "ask_below": ASK_BELOW}
 
 
+def unseen_bonus(engine: PointerEngine, tools: Toolbox, cases: list[Case], seed: int = 0) -> dict[str, float]:
+    """How much nearness may count for tools that training never saw: what the manifest holds under "unseen".
+
+    Made-up tools stand among the shipped ones as if they had never been seen. Of the bonuses that send at most `FLIPPED` of
+    old requests to one of them, the one is taken that helps their own requests most.
+    """
+    rng = random.Random(seed)
+    made = rng.sample(read_madeup(), STRANGERS)
+    declared = [tool.declare(rng, tool.name) for tool in made]
+    words = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
+    full = Toolbox((*tools, *declared), tools.rules)
+    asked, shown = [], []
+    for tool, new in zip(made, declared, strict=True):
+        alone = [w for w in tool.wordings if len(w.plan.steps) == 1]
+        rows = [Generator([w], full, words, seed).fill([w]) for w in rng.sample(alone, min(10, len(alone)))]
+        examples = tuple(Example(row.request, row.graded(full)) for row in rows[:6])
+        shown.append(replace(new, examples=examples))
+        asked += [row.request for row in rows[6:]]
+    with_examples = Toolbox((*tools, *shown), tools.rules)
+    old = [engine.first_decision(case.query, with_examples) for case in cases]
+    near = [engine.first_decision(request, with_examples)[1][len(tools) :].max() for request in asked]
+    return best_bonus(old, np.array(near), len(tools))
+
+
+def with_strangers(engine: PointerEngine, tools: Toolbox) -> PointerEngine:
+    """The engine as if it had learnt these tools and no other."""
+    engine.manifest["tools"] = list(tools.names)
+    return engine
+
+
+def best_bonus(old: Sequence[tuple[np.ndarray, np.ndarray]], new: np.ndarray, shipped: int) -> dict[str, float]:
+    """The floor and scale that give the new requests, by their nearness, most, and flip at most `FLIPPED` of the old ones.
+
+    `old` are first decisions with nearness; an old one is flipped when the bonus puts a tool after the `shipped` first.
+    """
+    best = {"floor": 1.0, "scale": 0.0, "help": 0.0}
+    for floor in FLOORS:
+        for scale in SCALES:
+            bonus = [np.maximum(0.0, near - floor) * scale for _, near in old]
+            flips = [_flipped(logits, add, shipped) for (logits, _), add in zip(old, bonus, strict=True)]
+            help_ = float((np.maximum(0.0, new - floor) * scale).mean())
+            if np.mean(flips) <= FLIPPED and help_ > best["help"]:
+                best = {"floor": floor, "scale": scale, "help": round(help_, 3)}
+    return best
+
+
+def _flipped(logits: np.ndarray, bonus: np.ndarray, shipped: int) -> bool:
+    before, after = int(logits.argmax()), int((logits + np.concatenate([[0.0], bonus])).argmax())
+    return before <= shipped < after
+
+
 def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -> dict[str, Any]:
     """Measure on the cases of `file` and write threshold and confidence curve into the planner's manifest."""
     engine, cases = PointerEngine(folder), read_cases(file)
     found = {
         "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), recall),
         "confidence": confidence_curve(engine, tools, cases),
+        "unseen": unseen_bonus(with_strangers(engine, tools), tools, cases),
     }
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **found}, indent=1) + "\n")

@@ -16,7 +16,7 @@ import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
 from tinyagent_mlx import weights
 from tinyagent_mlx.lab import base, corpus
-from tinyagent_mlx.lab.train_planner import Recipe, model_args
+from tinyagent_mlx.lab.train_planner import Recipe, model_args, tools_of
 from tinyagent_mlx.pointer import ModelArgs, PointerModel
 from tinyagent_mlx.toolfile import load_toolbox
 
@@ -42,6 +42,7 @@ def export(recipe: Recipe, checkpoint: Path, out: Path, bits: int, extra: dict[s
     model, step = load_checkpoint(checkpoint / "checkpoint.safetensors", model_args(recipe))
     if bits == 4:
         weights.quantize(model)
+    tools = tools_of(recipe, load_toolbox(Path(recipe.tools)))
     manifest = {
         "kind": "pointer planner and tool retriever",
         "encoder": {"name": "sentence-transformers/all-MiniLM-L6-v2", "license": "Apache-2.0", "sha256": base.SHA256},
@@ -49,7 +50,8 @@ def export(recipe: Recipe, checkpoint: Path, out: Path, bits: int, extra: dict[s
         "steps": step,
         "seed": recipe.seed,
         "data": data_hash(),
-        "toolbox": load_toolbox(Path(recipe.tools)).fingerprint,
+        "toolbox": tools.fingerprint,
+        "tools": list(tools.names),
         "bits": bits,
         **extra,
     }

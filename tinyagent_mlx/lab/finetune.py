@@ -183,9 +183,8 @@ def write(model: PointerModel, manifest: dict, about: Lesson, start: Path, folde
     tuned = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
     tuned |= {"steps": settings.steps, "from": start.name}
     tokenizer = (start / "tokenizer.json").read_text(encoding="utf-8")
-    weights.save(
-        folder, model, tokenizer, {**manifest, "toolbox": about.tools.fingerprint, "tuned": tuned}, quantized=True
-    )
+    known = {"toolbox": about.tools.fingerprint, "tools": list(about.tools.names), "tuned": tuned}
+    weights.save(folder, model, tokenizer, {**manifest, **known}, quantized=True)
     mx.eval(model.parameters())
 
 
