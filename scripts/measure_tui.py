@@ -63,22 +63,29 @@ def ready_to_type(home: Path, desktop: Path, command: Sequence[str]) -> float:
 
 
 class Stalls:
-    """Looks at the clock all the time; what it is late by, something held the event loop up for."""
+    """Looks at the clock all the time; what it is late by, something held the event loop up for.
+
+    `busy` is the processor time that the loop's own thread took meanwhile: what is left of a stall on a quiet machine.
+    """
 
     def __init__(self) -> None:
         self.late: list[float] = []
+        self.busy: list[float] = []
 
     async def watch(self) -> None:
         while True:
-            before = time.perf_counter()
+            before, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK)
             self.late.append(time.perf_counter() - before - TICK)
+            self.busy.append(time.thread_time() - worked)
 
     @contextmanager
-    def during(self, longest: list[float]) -> Iterator[None]:
+    def during(self, longest: list[float], busiest: list[float]) -> Iterator[None]:
         self.late.clear()
+        self.busy.clear()
         yield
         longest.append(max(self.late, default=0.0))
+        busiest.append(max(self.busy, default=0.0))
 
 
 def requests(count: int) -> list[str]:
@@ -101,7 +108,8 @@ async def drive(home: Path, desktop: Path, plans: int, count: int) -> dict[str, 
 
     asked = requests(count)
     app = make(screen_options(["--home", str(home), "--desktop", str(desktop)]))
-    stalls, at_rest, planning = Stalls(), list[float](), list[float]()
+    stalls = Stalls()
+    at_rest, idle, planning, working = list[float](), list[float](), list[float](), list[float]()
     memory: dict[int, float] = {}
     async with app.run_test(size=(140, 40)) as pilot:
         while not app.engine.ready:
@@ -110,10 +118,10 @@ async def drive(home: Path, desktop: Path, plans: int, count: int) -> dict[str, 
             raise SystemExit(app.status)
         watching = asyncio.create_task(stalls.watch())
         for _ in range(plans):
-            with stalls.during(at_rest):
+            with stalls.during(at_rest, idle):
                 await asyncio.sleep(0.5)
         for number, request in enumerate(asked):
-            with stalls.during(planning):
+            with stalls.during(planning, working):
                 await plan(app, request)
             await leave(app)
             if number == plans - 1:
@@ -122,7 +130,12 @@ async def drive(home: Path, desktop: Path, plans: int, count: int) -> dict[str, 
                 await pilot.pause()
                 memory[number + 1] = resident()
                 print(f"{number + 1} requests, {memory[number + 1]:.0f} MiB", file=sys.stderr, flush=True)
-    return {"stalls_at_rest_ms": spread(at_rest), "stalls_ms": spread(planning[:plans]), "memory_mib": memory}
+    return {
+        "stalls_at_rest_ms": spread(at_rest),
+        "stalls_ms": spread(planning[:plans]),
+        "of_which_own_processor_time_ms": spread(working[:plans]),
+        "memory_mib": memory,
+    }
 
 
 async def plan(app: Any, request: str) -> None:

@@ -12,5 +12,6 @@ def golden(name: str, text: str) -> str:
     """The kept text, to be compared with `text`."""
     file = _FOLDER / name
     if os.environ.get("UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return file.read_text(encoding="utf-8")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyagent_mlx.lab.calibrate import best_bonus, isotonic, threshold_for
+from tests.models import small_engine
+from tinyagent_mlx.lab.calibrate import floor_for, isotonic, threshold_for
 
 
 @pytest.mark.parametrize(
@@ -32,20 +33,27 @@ def test_where_scores_say_nothing_confidence_is_the_mean():
     assert isotonic([0.1, 0.5, 0.9], [True, True, False]) == ([0.5], [pytest.approx(0.6667)])
 
 
-def decision(end: float, shipped: float, new: float, nearness: float) -> tuple[np.ndarray, np.ndarray]:
-    """Logits over the end, one shipped and one new tool, and the nearness of both."""
-    return np.array([end, shipped, new]), np.array([-1.0, nearness])
+def decision(end: float, shipped: float, new: float, evidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits over the end, one shipped and one new tool, and what speaks for both."""
+    return np.array([end, shipped, new]), np.array([-np.inf, evidence])
 
 
-def test_the_bonus_helps_new_requests_as_much_as_old_ones_allow():
-    old = [decision(0, 5, 0, 0.4), decision(5, 0, 0, 0.5), decision(0, 6, 0, 0.2)]
-    found = best_bonus(old, np.array([0.7, 0.8]), shipped=1)
-    assert found["help"] > 5
-    for logits, near in old:
-        bonus = np.maximum(0, near - found["floor"]) * found["scale"]
-        assert (logits + np.concatenate([[0], bonus])).argmax() < 2
+def test_the_floor_is_as_low_as_old_requests_allow(tmp_path):
+    engine = small_engine(tmp_path)
+    old = [decision(0, 5, 0, 2.0), decision(5, 0, 0, 3.0), decision(0, 6, 0, -4.0)]
+    floor = floor_for(old, engine, shipped=1)
+    engine.manifest["unseen"] = {"floor": floor}
+    assert all((logits + np.concatenate([[0], engine.bonus(near)])).argmax() < 2 for logits, near in old)
+    engine.manifest["unseen"] = {"floor": floor - 0.5}
+    assert any((logits + np.concatenate([[0], engine.bonus(near)])).argmax() == 2 for logits, near in old)
 
 
-def test_where_nearness_says_nothing_there_is_no_bonus():
-    old = [decision(0, 0.1, 0, 0.9)] * 50
-    assert best_bonus(old, np.array([0.2]), shipped=1)["help"] == 0
+def test_tools_that_training_saw_get_no_bonus(tmp_path, shipped_tools):
+    engine = small_engine(tmp_path)
+    engine.manifest |= {"tools": list(shipped_tools.names), "unseen": {"floor": -100.0}}
+    _, evidence = engine.first_decision("text Ana that I am late", shipped_tools)
+    assert not engine.bonus(evidence).any()
+    engine.manifest["tools"] = list(shipped_tools.names[:-1])
+    engine._compiled.clear()
+    _, evidence = engine.first_decision("text Ana that I am late", shipped_tools)
+    assert (engine.bonus(evidence) > 0).tolist() == [False] * 15 + [True]

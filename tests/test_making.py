@@ -27,7 +27,9 @@ def new(*arguments: str) -> int:
 def own(home: Path):
     """The shipped tools and those of the own file."""
     scripts = home / "applescripts"
-    return load_toolboxes([Source(shipped("tools.yaml"), shipped("applescripts")), Source(home / "tools.yaml", scripts)])
+    return load_toolboxes(
+        [Source(shipped("tools.yaml"), shipped("applescripts")), Source(home / "tools.yaml", scripts)]
+    )
 
 
 def answered(home: Path, *answers: str) -> list[str]:
@@ -157,7 +159,19 @@ def test_it_goes_to_the_file_that_is_named(tmp_path):
     assert load_toolbox(file).names == ("play_song",)
 
 
-HARD = ["no", "a: b", "# x", "it's \"so\" \\ so", "naïve café 😀", "- x", "{a}", "[1, 2]", "line\u2028two\x85three\x7f", "1e3", "x #y"]
+HARD = [
+    "no",
+    "a: b",
+    "# x",
+    'it\'s "so" \\ so',
+    "naïve café 😀",
+    "- x",
+    "{a}",
+    "[1, 2]",
+    "line\u2028two\x85three\x7f",
+    "1e3",
+    "x #y",
+]
 
 
 @pytest.mark.parametrize("words", HARD)

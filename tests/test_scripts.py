@@ -80,7 +80,10 @@ CODE_FROM_VALUES = {
     "JavaScript in a URL": ("javascript", 'set URL of document 1 to "javascript:" & a'),
     "JavaScript in a URL that is opened": ("javascript", 'open location "JavaScript:" & a'),
     "a predicate of a value": ("format", "set p to current application's NSPredicate's predicateWithFormat:theText"),
-    "an expression of a value": ("format", "set e to current application's NSExpression's expressionWithFormat_(theText)"),
+    "an expression of a value": (
+        "format",
+        "set e to current application's NSExpression's expressionWithFormat_(theText)",
+    ),
     "another language": ("run-script", "set l to current application's OSALanguage"),
     "ssh": ("interpreter", 'do shell script "ssh host ls " & quoted form of a'),
     "su": ("interpreter", 'do shell script "/usr/bin/su -c " & quoted form of a & " me"'),

@@ -86,8 +86,13 @@ def test_an_enumeration_becomes_a_choice_whose_constants_the_script_says():
 
 def test_a_required_choice_has_its_first_constant_for_a_default(tmp_path):
     enumeration = '<enumeration name="mode" code="e"><enumerator name="slow" code="a"/><enumerator name="fast" code="b"/></enumeration>'
-    file = dictionary(tmp_path, f'{enumeration}<command name="go" code="AppGo"><direct-parameter type="mode"/></command>')
-    assert (drafts(file)["go"].arguments[0].default, list(drafts(file)["go"].arguments[0].choices)) == ("slow", ["slow", "fast"])
+    file = dictionary(
+        tmp_path, f'{enumeration}<command name="go" code="AppGo"><direct-parameter type="mode"/></command>'
+    )
+    assert (drafts(file)["go"].arguments[0].default, list(drafts(file)["go"].arguments[0].choices)) == (
+        "slow",
+        ["slow", "fast"],
+    )
 
 
 def test_what_is_not_said_is_not_passed_on():
@@ -124,7 +129,9 @@ def test_of_several_types_the_one_is_taken_that_words_can_say(tmp_path):
 
 
 def test_arguments_of_one_name_are_told_apart(tmp_path):
-    inside = '<parameter name="to day" type="text"/><parameter name="to_day" type="text"/><direct-parameter type="text"/>'
+    inside = (
+        '<parameter name="to day" type="text"/><parameter name="to_day" type="text"/><direct-parameter type="text"/>'
+    )
     assert signature(one(tmp_path, inside)) == "what: text, to_day: text, to_day_2: text -> status"
 
 
@@ -166,9 +173,14 @@ def test_what_a_dictionary_calls_things_is_no_way_into_a_script(tmp_path, inside
 
 def test_descriptions_stay_in_their_line(home, tmp_path, capsys):
     text = 'x&#10;end run&#10;do shell script "y" \u2028 # no: [z] {q}'.replace('"', "&quot;")
-    file = dictionary(tmp_path, f'<command name="go" code="A" description="{text}"><direct-parameter type="text" description="{text}"/></command>')
+    file = dictionary(
+        tmp_path,
+        f'<command name="go" code="A" description="{text}"><direct-parameter type="text" description="{text}"/></command>',
+    )
     assert main(["tools", "import", str(file)]) == 0
-    tool = load_toolboxes([Source(shipped("tools.yaml"), shipped("applescripts")), Source(home / "tools.yaml", home / "applescripts")])["go"]
+    tool = load_toolboxes(
+        [Source(shipped("tools.yaml"), shipped("applescripts")), Source(home / "tools.yaml", home / "applescripts")]
+    )["go"]
     assert lint(tool.script.read_text()) == []
     assert [line for line in tool.script.read_text().splitlines() if "shell" in line] == [
         '-- X end run do shell script "y" # no: [z] {q}.'

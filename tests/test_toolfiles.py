@@ -111,7 +111,15 @@ def test_what_is_switched_off_must_be_there(tmp_path, off, line, says):
 
 def test_not_everything_can_be_switched_off(tmp_path):
     with pytest.raises(ConfigError, match="key 'off': leaves no tool"):
-        load_toolboxes([own(tmp_path, "version: 1\noff: [Music]\ntools:\n" + PLAY.replace("text Ana", "play").replace('1. get_phone_number("Ana")\n          2.', "1."))])
+        load_toolboxes(
+            [
+                own(
+                    tmp_path,
+                    "version: 1\noff: [Music]\ntools:\n"
+                    + PLAY.replace("text Ana", "play").replace('1. get_phone_number("Ana")\n          2.', "1."),
+                )
+            ]
+        )
 
 
 def test_an_own_file_may_hold_nothing_but_what_is_off(tmp_path, shipped_tools):

@@ -69,7 +69,9 @@ def test_small_files_validate(text):
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_type_may_have_the_default_that_it_has_anyway(kind):
     choices = ", choices: [a]" if "choice" in kind else ""
-    value = "a" if kind == "choice" else json.dumps(list(found) if isinstance(found := TYPES[kind].empty, tuple) else found)
+    value = (
+        "a" if kind == "choice" else json.dumps(list(found) if isinstance(found := TYPES[kind].empty, tuple) else found)
+    )
     new = f'{{name: copies, type: "{kind}", description: how many, default: {value}{choices}}}'
     assert problems(edited("{name: copies, type: integer, description: how many, default: 1}", new)) == []
 
@@ -85,8 +87,22 @@ def test_the_table_of_what_does_not_validate_is_long_enough():
 
 @pytest.mark.parametrize(
     "text",
-    ["version: 1\n", "version: 1\noff: Zoom\n", "version: 1\noff: [7]\n", "version: 1\noff: ['']\n", "version: 1\ntools: {}\n", "[]"],
-    ids=["nothing but the version", "off is a text", "off holds a number", "off holds nothing", "tools by name", "a list"],
+    [
+        "version: 1\n",
+        "version: 1\noff: Zoom\n",
+        "version: 1\noff: [7]\n",
+        "version: 1\noff: ['']\n",
+        "version: 1\ntools: {}\n",
+        "[]",
+    ],
+    ids=[
+        "nothing but the version",
+        "off is a text",
+        "off holds a number",
+        "off holds nothing",
+        "tools by name",
+        "a list",
+    ],
 )
 def test_own_files_that_are_wrong_do_not_validate(text):
     assert problems(text)

@@ -110,7 +110,8 @@ def test_the_command_plans_with_a_real_model(llama_folder, home, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("play_sng", "no tool is called 'play_sng'; did you mean 'play_song'?"), ("send_sms", "switched off")]
+    ("name", "says"),
+    [("play_sng", "no tool is called 'play_sng'; did you mean 'play_song'?"), ("send_sms", "switched off")],
 )
 def test_a_tool_that_is_not_there_is_named(home, capsys, name, says):
     main(["tools", "new", "play_song", "--yes"])

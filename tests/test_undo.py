@@ -68,6 +68,13 @@ def test_a_step_is_undone_by_its_handle_and_that_is_written_down(history, run):
     assert step.undo_started <= step.undone
 
 
+def test_a_step_of_a_tool_that_was_switched_off_since_is_undone(history, run):
+    off = tuple(tool for tool in TOOLS if tool.app == "Notes")
+    tools = Toolbox(tuple(tool for tool in TOOLS if tool.app != "Notes"), (), off)
+    assert last_undoable(history.run(run), tools).number in (2, 3)
+    assert take_back(history, run, 2, Undoer(), tools) == "Removed handle 2"
+
+
 def test_nothing_is_undone_twice(history, run):
     desktop = Undoer()
     take_back(history, run, 2, desktop)

@@ -31,7 +31,7 @@ ENTRIES = {
     "nothing in it": ("tools:\nversion: 1\n", "version: 1\n"),
     "nothing in it, said so": ("tools: [] # none yet\nversion: 1\n", "version: 1\n"),
     "Windows": ("version: 1\r\ntools:\r\n  - name: a\r\n", None),
-    "other line ends in a text": ("tools:\n  - name: \"a\u2028  b\"\n    x: é # é\n\noff: []\n", "\noff: []\n"),
+    "other line ends in a text": ('tools:\n  - name: "a\u2028  b"\n    x: é # é\n\noff: []\n', "\noff: []\n"),
     "an end of document": ("tools:\n  - name: a\n...\n", "...\n"),
 }
 
@@ -110,7 +110,9 @@ def test_a_word_is_taken_out_of_its_list(text, expected):
     assert yamledit.without_word(FILE, text, "off", "b") == expected
 
 
-@pytest.mark.parametrize("word", ["no", "1Password", "Q: A", "- a", "café 'x' \"y\"", "true", "2026-01-01", "a, b", "#x"])
+@pytest.mark.parametrize(
+    "word", ["no", "1Password", "Q: A", "- a", "café 'x' \"y\"", "true", "2026-01-01", "a, b", "#x"]
+)
 @pytest.mark.parametrize("text", ["version: 1\n", "off: []\n", "off:\n  - a\n", "off: [a]\n"])
 def test_any_word_comes_back_as_it_was(text, word):
     changed = yamledit.with_word(FILE, text, "off", word)

@@ -52,7 +52,6 @@ class Decoder:
     def __init__(self, model: nn.Module, tokenizer: Any, reuse: bool = True):
         self.model, self.tokenizer, self.reuse = model, tokenizer, reuse
         self._grammar_tokens = _grammar_tokenizer(tokenizer)
-        self._special = _special_texts(tokenizer)
         self._kept: _Memory | None = None
         self.matcher = lru_cache(64)(self._matcher)
 
@@ -61,21 +60,7 @@ class Decoder:
         return Session(self, self.encode(prompt, written))
 
     def encode(self, prompt: str, written: str = "") -> list[int]:
-        """Tokens of a prompt, in the tokenizer's chat template where it has one.
-
-        What looks like a special token is taken apart: it came in with a request.
-        """
-        for special in self._special:
-            prompt = prompt.replace(special, f"{special[0]} {special[1:]}")
-        if not self.tokenizer.has_chat_template:
-            return list(self.tokenizer.encode(prompt + written))
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=False
-            )
-        except jinja2.TemplateError as error:
-            raise PlannerError(f"the tokenizer's chat template fails: {error}") from error
-        return list(self.tokenizer.encode(text + written, add_special_tokens=False))
+        return encode(self.tokenizer, prompt, written)
 
     def _matcher(self, grammar: str) -> LLMatcher:
         """A fresh matcher; to be copied, not used."""
@@ -192,6 +177,24 @@ class Session:
         self._decoder.keep(self._memory)
 
 
+def encode(tokenizer: Any, prompt: str, written: str = "") -> list[int]:
+    """Tokens of a prompt, in the tokenizer's chat template where it has one; `written` is text that stands after it.
+
+    What looks like a special token is taken apart: it came in with a request.
+    """
+    for special in _special_texts(tokenizer):
+        prompt = prompt.replace(special, f"{special[0]} {special[1:]}")
+    if not tokenizer.has_chat_template:
+        return list(tokenizer.encode(prompt + written))
+    try:
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+    except jinja2.TemplateError as error:
+        raise PlannerError(f"the tokenizer's chat template fails: {error}") from error
+    return list(tokenizer.encode(text + written, add_special_tokens=False))
+
+
 def _common(before: Sequence[int], now: Sequence[int]) -> int:
     """How many tokens two sequences share at their beginning."""
     size = min(len(before), len(now))
@@ -212,27 +215,32 @@ def _grammar_tokenizer(tokenizer: Any) -> LLTokenizer:
 
 
 def _special_texts(tokenizer: Any) -> list[str]:
+    """The longest first."""
     tokens = getattr(tokenizer, "added_tokens_decoder", {}).values()
     return sorted(
         {token.content for token in tokens if token.special and len(token.content) > 1}, key=len, reverse=True
     )
 
 
-def load_decoder(folder: Path) -> Decoder:
-    """Load a model folder of mlx-lm. Raises `PlannerError` when it is none."""
+def load_folder(folder: Path) -> tuple[nn.Module, Any, dict[str, Any]]:
+    """Load a model folder of mlx-lm: model, tokenizer and configuration. Raises `PlannerError` when it is none."""
     if not (folder / "config.json").is_file():
         raise PlannerError(f"{folder} is no model folder: it has no config.json")
     try:
-        model, tokenizer = mlx_lm.load(str(folder))[:2]
+        model, tokenizer, config = mlx_lm.load(str(folder), return_config=True)  # type: ignore[misc]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise PlannerError(f"{folder} is no model that mlx-lm can load: {reason}") from error
-    if not device.on_gpu():
-        model = _for_cpu(model)
-    return Decoder(model, tokenizer)
+    return model, tokenizer, config
 
 
-def _for_cpu(model: Any) -> Any:
+def load_decoder(folder: Path) -> Decoder:
+    """Load a model folder as a decoder. Raises `PlannerError` when it is none."""
+    model, tokenizer, _ = load_folder(folder)
+    return Decoder(model if device.on_gpu() else for_cpu(model), tokenizer)
+
+
+def for_cpu(model: Any) -> Any:
     """Weights as float32, where memory allows: products of quantized or half-precision numbers are slow on a CPU."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if 4 * get_total_parameters(model) > _SHARE_OF_MEMORY * memory:

@@ -64,7 +64,10 @@ _HANDLERS = {
         end nextMoment
         """,
 }
-_FORMS = {"datetime": "0 for none, or 3 or 6 and then year, month, day, hour, minute, second", "boolean": '"true" or "false"'}
+_FORMS = {
+    "datetime": "0 for none, or 3 or 6 and then year, month, day, hour, minute, second",
+    "boolean": '"true" or "false"',
+}
 
 
 @dataclass(frozen=True)
@@ -264,7 +267,9 @@ def _handlers(draft: Draft) -> Iterator[str]:
     wanted = {"nextText", "nextList"} if _long(draft) else set()
     wanted |= {"nextMoment"} if {"datetime", "list[datetime]"} & kinds else set()
     wanted |= {"nextMoments"} if "list[datetime]" in kinds else set()
-    yield from ("\n" + dedent(text).rstrip().replace("    ", "\t") for name, text in _HANDLERS.items() if name in wanted)
+    yield from (
+        "\n" + dedent(text).rstrip().replace("    ", "\t") for name, text in _HANDLERS.items() if name in wanted
+    )
 
 
 def quoted(text: str) -> str:

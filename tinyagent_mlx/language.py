@@ -6,21 +6,25 @@ grammar is `decoding.py`'s; this module knows nothing of MLX.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from tinyagent_mlx.check import check_step
+from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.grammar import MORE, line_grammar
 from tinyagent_mlx.plan import PlanParser, Step
 from tinyagent_mlx.planner import PlanEnd
-from tinyagent_mlx.prompt import PLAIN, Profile, planner_prompt
+from tinyagent_mlx.prompt import PLAIN, PROFILES, Declared, Examples, Profile, planner_prompt
 from tinyagent_mlx.toolbox import Toolbox
 
 MAX_STEPS = 24
 MAX_TOKENS = 1024
+PROMPT_FILE = "prompt.json"  # in the folder of a model that was trained here: {"profile", "examples"}
 
 
 class Writer(Protocol):
@@ -41,12 +45,32 @@ class LineDecoder(Protocol):
     def begin(self, prompt: str, written: str = "") -> Writer: ...
 
 
-def load(folder: Path, profile: Profile = PLAIN) -> LanguagePlanner:
-    """Load any mlx-lm model folder; nothing is fetched. Raises `PlannerError` when it is none."""
+def load(folder: Path, profile: Profile | None = None, examples: Examples | None = None) -> LanguagePlanner:
+    """Load any mlx-lm model folder; nothing is fetched. Raises `PlannerError` when it is none.
+
+    The profile that is not given is the one that the folder was trained with, or else the plain one.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from tinyagent_mlx.decoding import load_decoder
 
-    return LanguagePlanner(load_decoder(folder), profile)
+    return LanguagePlanner(load_decoder(folder), profile or trained_profile(folder), examples)
+
+
+def trained_profile(folder: Path) -> Profile:
+    """The layout of the prompts that a folder's model was trained on; the plain one where nothing says."""
+    file = folder / PROMPT_FILE
+    if not file.is_file():
+        return PLAIN
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        name, examples = said["profile"], said["examples"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PlannerError(f"{file}: expected the keys 'profile' and 'examples': {error!r}") from error
+    if name not in PROFILES:
+        raise PlannerError(f"{file}: key 'profile': {name!r} is none of {', '.join(PROFILES)}")
+    if not isinstance(examples, int) or examples < 0:
+        raise PlannerError(f"{file}: key 'examples': is {examples!r}, expected a number from 0")
+    return replace(PROFILES[name], examples=examples)
 
 
 class LanguagePlanner:
@@ -61,9 +85,14 @@ class LanguagePlanner:
     ask_below = 0.0
 
     def __init__(
-        self, decoder: LineDecoder, profile: Profile = PLAIN, max_steps: int = MAX_STEPS, max_tokens: int = MAX_TOKENS
+        self,
+        decoder: LineDecoder,
+        profile: Profile = PLAIN,
+        examples: Examples | None = None,
+        max_steps: int = MAX_STEPS,
+        max_tokens: int = MAX_TOKENS,
     ):
-        self.decoder, self.profile = decoder, profile
+        self.decoder, self.profile, self.examples = decoder, profile, examples or Declared()
         self.max_steps, self.max_tokens = max_steps, max_tokens
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
@@ -95,7 +124,9 @@ class _Run:
 
     def _begin(self) -> None:
         """Read the prompt for the tools at hand, and what is written already."""
-        prompt = planner_prompt(self.at_hand, self.request, self.now, self._more, self.planner.profile)
+        planner, profile = self.planner, self.planner.profile
+        shown = planner.examples.choose(self.request, self.at_hand, profile.examples) if profile.examples else ()
+        prompt = planner_prompt(self.at_hand, self.request, self.now, self._more, profile, shown)
         self.writers.append(self.planner.decoder.begin(prompt, self.written))
 
     @property

@@ -24,6 +24,7 @@ from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.words import Word, split_words
 
 THRESHOLD = 0.5
+NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
 
 
@@ -67,23 +68,32 @@ class PointerEngine:
             )
         return found
 
-    def bonus(self, read: _Read, compiled: _Compiled) -> np.ndarray:
-        """What is added to the logit of each tool that training never saw: [tools], 0 for the others.
+    def evidence(self, read: _Read, compiled: _Compiled) -> tuple[np.ndarray, np.ndarray]:
+        """The retriever's logit of each tool [tools], and how much speaks for each that training never saw [tools].
 
-        The network has seen requests like a new tool's refused. How near a request comes to the tool's description and
-        examples weighs against that, as much as old requests allow (`lab/calibrate.py`, in the manifest).
+        The latter joins the logit with how near the request comes to the tool's description and examples; it is -inf for
+        tools that training saw.
         """
+        logits = np.array(self.model.retrieve(read.states, mx.array(read.batch.valid), compiled.schema)[0])
         nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
-        unseen = self.manifest.get("unseen", {"floor": 1.0, "scale": 0.0})
-        return np.maximum(0.0, nearness - unseen["floor"]) * unseen["scale"]
+        return logits, np.where(nearness > -1, logits + NEARNESS * nearness, -np.inf)
+
+    def bonus(self, evidence: np.ndarray) -> np.ndarray:
+        """What is added to the logits of tools that training never saw: [tools], 0 for the others.
+
+        The network has seen requests like a new tool's refused. What speaks for the tool weighs against that, as much as
+        old requests allow (`lab/calibrate.py`, in the manifest).
+        """
+        floor = self.manifest.get("unseen", {}).get("floor", np.inf)
+        return np.clip((evidence - floor) * STEEPNESS, 0.0, MOST) if np.isfinite(floor) else np.zeros_like(evidence)
 
     def first_decision(self, text: str, tools: Toolbox) -> tuple[np.ndarray, np.ndarray]:
-        """For calibration: logits of the end of the plan and of each tool as the first decision [1 + tools], and how near
-        the request comes to each unseen tool [tools]."""
+        """For calibration: logits of the end of the plan and of each tool as the first decision [1 + tools], and what
+        speaks for each unseen tool [tools]."""
         read, compiled = self.read(text), self.compile(tools)
         cursor = Cursor(compiled.layout, text, read.words)
         logits = _Decoding(self, compiled, read).tool_logits(cursor)
-        return logits, compiled.asks.nearness(read.vector, len(tools))
+        return logits, self.evidence(read, compiled)[1]
 
     def _read(self, text: str) -> _Read:
         words = split_words(text)
@@ -110,9 +120,9 @@ class PointerRetriever:
     def scores(self, text: str, tools: Toolbox) -> dict[str, float]:
         """Each tool's probability of being needed."""
         read, compiled = self.engine.read(text), self.engine.compile(tools)
-        logits = self.engine.model.retrieve(read.states, mx.array(read.batch.valid), compiled.schema)[0]
-        logits = logits + mx.array(self.engine.bonus(read, compiled))
-        return dict(zip(tools.names, np.array(mx.sigmoid(logits)).tolist(), strict=True))
+        logits, evidence = self.engine.evidence(read, compiled)
+        chances = 1 / (1 + np.exp(-(logits + self.engine.bonus(evidence))))
+        return dict(zip(tools.names, chances.tolist(), strict=True))
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
         """Names in the toolbox's order."""
@@ -157,7 +167,9 @@ class _Decoding:
 
     def __init__(self, engine: PointerEngine, compiled: _Compiled, read: _Read):
         model, schema = engine.model, compiled.schema
-        self.model, self.bonus = model, engine.bonus(read, compiled)
+        self.model = model
+        logits, evidence = engine.evidence(read, compiled)
+        self.bonus = engine.bonus(evidence)
         valid = mx.array(read.batch.valid)
         self.memory: Memory = model.remember(
             read.states, valid, mx.array(read.batch.first), mx.array(read.batch.word_valid)
@@ -171,7 +183,7 @@ class _Decoding:
         self.fixed, self.words = model.tables(schema, self.memory)
         self.keys = model.candidate_keys(schema, self.memory)
         self.slots = model.slot_table(schema)
-        self.hints = model.hints(schema, model.retrieve(read.states, valid, schema))
+        self.hints = model.hints(schema, mx.array(logits)[None])
         self._renew()
         mx.eval(self.fixed, self.words, self.keys, self.slots, self.hints, self.crossed)
 

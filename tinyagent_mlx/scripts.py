@@ -276,7 +276,9 @@ def _on_screen(word: str, following: str) -> bool:
 def _with_system_events(words: list[str], index: int) -> bool:
     """What acts on the screen in a script that speaks to System Events."""
     pair = words[index : index + 2]
-    return pair[0] == "click" or pair == ["perform", "action"] or (pair == ["value", "of"] and words[index - 1] == "set")
+    return (
+        pair[0] == "click" or pair == ["perform", "action"] or (pair == ["value", "of"] and words[index - 1] == "set")
+    )
 
 
 def _parses_a_date(tokens: tuple[Token, ...], words: list[str], index: int) -> bool:

@@ -151,7 +151,8 @@ class _Dictionary:
         """A word on each file that the dictionary would take in."""
         elements = (element for element in self.root.all("xi:include", "include"))
         return [
-            f"{self.file}:{element.line}: <{element.tag}> is left out: import that file by itself" for element in elements
+            f"{self.file}:{element.line}: <{element.tag}> is left out: import that file by itself"
+            for element in elements
         ]
 
     def draft(self, command: Element, taken: set[str], named: bool) -> Draft:

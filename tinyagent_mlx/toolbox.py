@@ -134,7 +134,7 @@ class Toolbox:
     @property
     def whole(self) -> Toolbox:
         """With the tools that are switched off, after the others: for what was done when they were not."""
-        return Toolbox((*self.tools, *self.off), self.rules)
+        return Toolbox((*self.tools, *self.off), self.rules) if self.off else self
 
     def subset(self, names: Iterable[str]) -> Toolbox:
         """The named tools, in declared order, with the common rules."""

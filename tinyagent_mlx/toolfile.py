@@ -249,7 +249,11 @@ class _Reader:
     def _timeout(self, path: tuple, owner: str, entry: Mapping) -> float:
         value = entry.get("timeout", TIMEOUT)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LONGEST_TIMEOUT:
-            self.fail((*path, "timeout"), owner, f"key 'timeout': is {_show(value)}, expected seconds from 0 to {LONGEST_TIMEOUT}")
+            self.fail(
+                (*path, "timeout"),
+                owner,
+                f"key 'timeout': is {_show(value)}, expected seconds from 0 to {LONGEST_TIMEOUT}",
+            )
         return float(value)
 
     def _script(self, path: tuple, owner: str, entry: Mapping, key: str) -> Path | None:

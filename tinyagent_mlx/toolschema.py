@@ -106,7 +106,10 @@ def _argument() -> Schema:
     branches = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": {"properties": {"default": _default(kind)}, **({"required": more} if (more := _more(kind)) else {})},
+            "then": {
+                "properties": {"default": _default(kind)},
+                **({"required": more} if (more := _more(kind)) else {}),
+            },
         }
         for name, kind in TYPES.items()
     ]
@@ -131,6 +134,9 @@ def _more(kind: ArgType) -> list[str]:
 def _example() -> Schema:
     keys = {
         "request": {**_TEXT, "description": "as a user would say it"},
-        "plan": {"type": "string", "description": 'its plan, a call a line: 1. name("words of the request"); "" refuses'},
+        "plan": {
+            "type": "string",
+            "description": 'its plan, a call a line: 1. name("words of the request"); "" refuses',
+        },
     }
     return _mapping(keys, EXAMPLE_KEYS, EXAMPLE_KEYS)

@@ -34,12 +34,13 @@ class Trial:
 def trials(agent: Agent, tool: Tool, requests: Sequence[str], now: datetime) -> Iterator[Trial]:
     """Plan each of the tool's examples, then each request."""
     for example in tool.examples:
-        yield _trial(agent, tool, example.request, example.plan, now)
+        yield trial(agent, tool, example.request, example.plan, now)
     for request in requests:
-        yield _trial(agent, tool, request, None, now)
+        yield trial(agent, tool, request, None, now)
 
 
-def _trial(agent: Agent, tool: Tool, request: str, wanted: Plan | None, now: datetime) -> Trial:
+def trial(agent: Agent, tool: Tool, request: str, wanted: Plan | None, now: datetime) -> Trial:
+    """Plan one request; `wanted` is the plan that it should have, None for a request of one's own."""
     planned = agent.plan(request, now)
     if wanted is None:
         right = graph = any(step.tool == tool.name for step in planned.plan.steps)

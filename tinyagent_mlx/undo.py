@@ -24,9 +24,9 @@ def obstacle(step: StepRecord, tools: Toolbox) -> str:
         return "nobody knows whether it happened: look, and undo it by hand"
     if step.state != "done":
         return f"is {step.state}, so there is nothing to undo"
-    if step.tool not in tools:
+    if step.tool not in tools.whole:  # it may have been switched off since
         return f"tools.yaml has no tool {step.tool!r} any more"
-    tool = tools[step.tool]
+    tool = tools.whole[step.tool]
     if tool.effect == "read":
         return "only read, so there is nothing to undo"
     if tool.inverse is None:
@@ -63,7 +63,7 @@ def undoable(run: RunRecord, number: int, tools: Toolbox) -> StepRecord:
 async def undo(history: History, desktop: Desktop, tools: Toolbox, run: int, number: int) -> str:
     """Undo a step and say what was undone. Raises `HistoryError` before the desktop is called, `StepError` after."""
     step = undoable(history.run(run), number, tools)
-    tool = tools[step.tool]
+    tool = tools.whole[step.tool]
     history.start_undo(run, number)
     try:
         text = await asyncio.wait_for(desktop.undo(tool, step.handle), tool.timeout)

@@ -7,6 +7,7 @@ are run as they are.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,18 @@ def quantize(model: PointerModel) -> None:
     nn.quantize(model, group_size=GROUP, bits=BITS, class_predicate=_quantizable)
 
 
-def simulated(model: PointerModel) -> dict[str, Any]:
+def whole_groups(name: str, module: nn.Module) -> bool:
+    """What mlx-lm quantizes of a model: every matrix whose rows are whole groups."""
+    return hasattr(module, "to_quantized") and module.weight.shape[-1] % GROUP == 0
+
+
+def simulated(model: nn.Module, quantizable: Callable[[str, nn.Module], bool] = _quantizable) -> dict[str, Any]:
     """The trainable weights as 4 bits would give them; a gradient passes through the rounding as if it were not there."""
     trained, kept = flat(model.trainable_parameters()), dict(model.named_modules())
 
     def rounded(name: str, weight: mx.array) -> mx.array:
         stem = name.removesuffix(".weight")
-        if stem == name or not _quantizable(stem, kept[stem]):
+        if stem == name or not quantizable(stem, kept[stem]):
             return weight
         return weight + mx.stop_gradient(through_4_bits(weight) - weight)
 

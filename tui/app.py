@@ -23,7 +23,7 @@ from tui.choices import Choices
 from tui.engine import Engine
 from tui.history import History
 from tui.keymap import bind
-from tui.shelf import Edit, Shelf
+from tui.shelf import Edit, Shelf, Switch
 from tui.tidy import Tidy
 from tui.trail import Trail
 from tui.tuner import OwnTuner, Tuner
@@ -45,9 +45,10 @@ EXAMPLES = (
 
 
 class TinyAgentApp(App[None]):
-    """`make_agent` runs in a thread; `load_tools` reads `tools_file` and `more_tools` anew, the last of
-    which is the user's own; `checks` are the doctor's; `home` is where the
-    settings lie, None to keep nothing; `trail` leads to the history, whose requests `cases` takes; `clock` gives seconds; `still` turns animations and the blinking cursor off.
+    """`make_agent` runs in a thread; `load_tools` reads `tools_file` and `more_tools` anew, the last of which is the user's
+    own and written by `switch`; `checks` are the doctor's; `home` is where the settings lie, None to keep nothing; `trail`
+    leads to the history, whose requests `cases` takes; `clock` gives seconds; `still` turns animations and the blinking
+    cursor off.
     """
 
     CSS_PATH = "app.tcss"
@@ -69,6 +70,7 @@ class TinyAgentApp(App[None]):
         load_tools: Callable[[], Toolbox],
         tools_file: Path,
         more_tools: tuple[Path, ...] = (),
+        switch: Switch | None = None,
         checks: Callable[[], Iterable[Check]],
         ears: Ears,
         tuner: Tuner,
@@ -83,7 +85,7 @@ class TinyAgentApp(App[None]):
     ):
         super().__init__()
         self.engine = Engine(make_agent, self._status)
-        self.shelf = Shelf(load_tools, (tools_file, *more_tools), self._tools_changed)
+        self.shelf = Shelf(load_tools, (tools_file, *more_tools), self._tools_changed, switch)
         self.checks, self.edit, self.ears, self.tuner = checks, edit, ears, tuner
         self.now, self.clock, self.home, self.still = now, clock, home, still
         self.history = History(home / "requests.jsonl" if home else None)
@@ -113,7 +115,7 @@ class TinyAgentApp(App[None]):
     def _tools(self) -> Screen:
         from tui.tools import ToolsScreen
 
-        return ToolsScreen(self.shelf, self.edit, self.choices)
+        return ToolsScreen(self.shelf, self.edit, self.choices, self.engine, self.now)
 
     def _history(self) -> Screen:
         from tui.past import HistoryScreen
@@ -270,6 +272,7 @@ def make(options: argparse.Namespace) -> TinyAgentApp:
         load_tools=lambda: setup.toolbox(options),
         tools_file=first,
         more_tools=tuple(more),
+        switch=lambda word, on: setup.switch(options, word, on),
         checks=lambda: doctor.checks(options),
         ears=Ears(hearing.microphone, lambda: hearing.transcriber(options)),
         tuner=OwnTuner(lambda: setup.toolbox(options), home, model=options.model or ""),

@@ -70,6 +70,8 @@ Tools
   f           fine-tune the planner on your own tools
   e           edit tools.yaml in $EDITOR; the check's findings come up on return
   w           let a tool ask again that was allowed always
+  o           switch a tool off, or on again (–), in your own tools.yaml
+  t           try it: say a request, see its plan and how sure it is
 
 A saved change is taken up within a second. While the file is wrong, the
 tools from before stay in use.""",

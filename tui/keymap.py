@@ -39,6 +39,8 @@ DEFAULTS = {
     "tools.edit": "e",
     "tools.search": "slash",
     "tools.ask-again": "w",
+    "tools.switch": "o",
+    "tools.try": "t",
     "tools.finetune": "f",
     "finetune.start": "s",
     "finetune.anew": "n",

@@ -45,7 +45,8 @@ class StepNode(Vertical):
 
     def on_mount(self) -> None:
         self.body.draw()
-        self.children_box.mount(*self._adopted)
+        others = len(self.children_box.children)  # steps that came after these, but once the box was there
+        self.children_box.mount(*self._adopted, before=0 if others else None)
 
     def adopt(self, node: StepNode) -> None:
         self.children_box.display = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,20 +17,26 @@ from textual.widgets import Footer, Input, OptionList, Static, TabbedContent, Ta
 from textual.widgets.option_list import Option
 
 from tinyagent_mlx.cli.show import ICONS
-from tinyagent_mlx.errors import ConfigError
+from tinyagent_mlx.errors import ConfigError, TinyAgentError
 from tinyagent_mlx.plan import print_plan
 from tinyagent_mlx.toolbox import Tool, Toolbox
 from tui.choices import Choices
+from tui.engine import Engine
 from tui.keymap import bind
 from tui.shelf import Edit, Shelf
 from tui.title import TitleBar
 from tui.wording import EFFECT_WORDS
+
+OFF = "–"
+SWITCHED_OFF = "\n\nSwitched off: no plan calls it."
 
 
 class ToolsScreen(Screen[None]):
     BINDINGS: ClassVar = [
         bind("tools.edit", "edit", "Edit tools.yaml"),
         bind("tools.search", "search", "Search"),
+        bind("tools.try", "attempt", "Try"),
+        bind("tools.switch", "switch", "On / off"),
         bind("tools.ask-again", "ask_again", "Let it ask again"),
         bind("tools.finetune", "app.go('finetune')", "Fine-tune"),
         Binding("left,right", "leaf", "Entry / script / …", show=False),
@@ -36,9 +44,9 @@ class ToolsScreen(Screen[None]):
     ]
     HELP = "tools"
 
-    def __init__(self, shelf: Shelf, edit: Edit | None, choices: Choices):
+    def __init__(self, shelf: Shelf, edit: Edit | None, choices: Choices, engine: Engine, now: Callable[[], datetime]):
         super().__init__()
-        self.shelf, self.edit, self.choices = shelf, edit, choices
+        self.shelf, self.edit, self.choices, self.engine, self.now = shelf, edit, choices, engine, now
         self._revision = -1
 
     def compose(self) -> ComposeResult:
@@ -74,7 +82,11 @@ class ToolsScreen(Screen[None]):
 
     @property
     def tools(self) -> Toolbox:
-        return self.shelf.toolbox or Toolbox(())
+        """All of them, those that are switched off last."""
+        return (self.shelf.toolbox or Toolbox(())).whole
+
+    def _off(self, tool: Tool) -> bool:
+        return bool(self.shelf.toolbox and tool.name not in self.shelf.toolbox)
 
     @on(Input.Changed, "#search")
     def _list(self) -> None:
@@ -83,7 +95,9 @@ class ToolsScreen(Screen[None]):
         words = self.query_one("#search", Input).value.lower().split()
         found = [tool for tool in self.tools if all(word in _words(tool) for word in words)]
         names.clear_options()
-        names.add_options([Option(f"{ICONS[tool.effect]} {tool.name}", id=tool.name) for tool in found])
+        names.add_options(
+            [Option(f"{OFF if self._off(tool) else ICONS[tool.effect]} {tool.name}", id=tool.name) for tool in found]
+        )
         if found:
             kept = [n for n, tool in enumerate(found) if shown and tool.name == shown.name]
             names.highlighted = kept[0] if kept else 0
@@ -105,7 +119,7 @@ class ToolsScreen(Screen[None]):
 
     def _show(self, tool: Tool) -> None:
         leaves = {
-            "entry": entry_text(tool) + self._asks(tool),
+            "entry": entry_text(tool) + self._asks(tool) + (SWITCHED_OFF if self._off(tool) else ""),
             "script": script_text(tool),
             "schema": json.dumps(tool.json_schema(), ensure_ascii=False, indent=2),
             "examples": example_text(tool),
@@ -158,6 +172,22 @@ class ToolsScreen(Screen[None]):
             self.query_one("#names").focus()
         else:
             await self.app.run_action("app.go('ask')")
+
+    async def action_switch(self) -> None:
+        """Switch the tool that is shown off, or on again, in the user's own file."""
+        if tool := self._tool():
+            try:
+                await self.shelf.switch(tool)
+            except TinyAgentError as error:
+                self.notify(str(error), title="Not switched", severity="error", timeout=12, markup=False)
+            self._renew()
+
+    def action_attempt(self) -> None:
+        """Plan requests with the tool that is shown."""
+        from tui.attempt import AttemptScreen
+
+        if tool := self._tool():
+            self.app.push_screen(AttemptScreen(tool, self.engine, self.now))
 
     async def action_edit(self) -> None:
         """Open tools.yaml at the tool that is shown; on return say what the check finds."""

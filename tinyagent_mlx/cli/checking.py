@@ -47,7 +47,11 @@ def watch(options: argparse.Namespace) -> int:
         except ConfigError as error:
             print(error, file=sys.stderr, flush=True)
         except (OSError, UnicodeDecodeError) as error:  # a script that is being saved
-            print(f"{getattr(error, 'filename', None) or 'a script'}: cannot be read: {error}", file=sys.stderr, flush=True)
+            print(
+                f"{getattr(error, 'filename', None) or 'a script'}: cannot be read: {error}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     print(f"watching {', '.join(map(str, setup.tool_files(options)))}; Ctrl-C ends", flush=True)
     try:

@@ -13,7 +13,9 @@ from tinyagent_mlx.toolfile import load_toolboxes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE.sdef", help="on a Mac: sdef /Applications/Some.app > Some.sdef")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE.sdef", help="on a Mac: sdef /Applications/Some.app > Some.sdef"
+    )
     parser.add_argument("--command", default="", metavar="NAME", help="this command only, as the dictionary calls it")
     parser.add_argument("--app", metavar="NAME", help="the program (default: the file's name)")
 
@@ -30,5 +32,7 @@ def call(options: argparse.Namespace) -> int:
     for draft in found.drafts:
         kept = "" if own.scripts / draft.script_name in made else " (its script was there before and is kept)"
         print(f"{draft.name}({', '.join(a.name for a in draft.arguments)}){kept}: {draft.description}")
-    print(f"{own.file}: {len(found.drafts)} drafts at its end. Nobody has run them: read each script, mend, then try it.")
+    print(
+        f"{own.file}: {len(found.drafts)} drafts at its end. Nobody has run them: read each script, mend, then try it."
+    )
     return 0

@@ -21,6 +21,7 @@ VERBS = {
     "undo": "undo a step of a request that was carried out",
     "tools": "list, show and check the tools in tools.yaml",
     "finetune": "teach the planner your own tools, from the examples in tools.yaml",
+    "train": "train the planner, a small language model, or adapters for a large one",
     "data": "make, ask for and import requests with their plans, to train on",
     "eval": "measure plans against a case file",
     "report": "measure and write the tables and plots that README shows",

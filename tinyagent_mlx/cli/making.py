@@ -37,7 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--returns", help=f"one of {', '.join(RETURNS)}")
     parser.add_argument("--effect", help=f"one of {', '.join(EFFECTS)}")
     parser.add_argument(
-        "--example", nargs=2, action="append", metavar=("REQUEST", "PLAN"), help="a request and its plan; may be repeated"
+        "--example",
+        nargs=2,
+        action="append",
+        metavar=("REQUEST", "PLAN"),
+        help="a request and its plan; may be repeated",
     )
     parser.add_argument("--yes", action="store_true", help="ask nothing: what no flag says gets a usual value")
 
@@ -50,7 +54,7 @@ def call(options: argparse.Namespace, asker: Asker = input) -> int:
     print(f"{own.file}: {draft.name} is at its end")
     script = own.scripts / draft.script_name
     print(f"{script}: {'to be written: it says where' if script in made else 'was there before and is used as it is'}")
-    print(f"Next: tinyagent tools check --watch, and tinyagent tools try {draft.name} \"a request\"")
+    print(f'Next: tinyagent tools check --watch, and tinyagent tools try {draft.name} "a request"')
     return 0
 
 
@@ -63,7 +67,9 @@ class _Questions:
     def ask(self, question: str, usual: str, read: Callable[[str], Answer]) -> Answer:
         """Ask for what `read` makes of the answer; it raises `UsageError` or `PlanError` for one that is none."""
         while True:
-            answer = usual if self.silent else self._line(f"{question} [{usual}]: " if usual else f"{question}: ") or usual
+            answer = (
+                usual if self.silent else self._line(f"{question} [{usual}]: " if usual else f"{question}: ") or usual
+            )
             try:
                 return read(answer)
             except (UsageError, PlanError) as error:

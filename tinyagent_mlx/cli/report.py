@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tinyagent_mlx.pointing import PointerEngine
     from tinyagent_mlx.retriever import Retriever
 
-TOP = 4
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=Path, required=True, metavar="FILE", help="the cases that are measured")
@@ -43,8 +41,11 @@ def call(options: argparse.Namespace) -> int:
     parts += ["## Retrieval, shipped planner", report.retrieval_table(measured)]
     if options.language:
         from tinyagent_mlx import language
+        from tinyagent_mlx.nearness import NearestExamples
+        from tinyagent_mlx.sentences import Sentences
 
-        model = language.load(options.language)
+        nearest = NearestExamples(Sentences(engine))
+        model = language.load(options.language, examples=nearest)
         parts += [
             f"## Retrieval, language model {options.language.name}",
             report.retrieval_table(report.by_retrieval(model, retrievers, cases, tools, _tell)),
@@ -62,12 +63,14 @@ def call(options: argparse.Namespace) -> int:
 
 def _retrievers(engine: PointerEngine) -> dict[str, Retriever]:
     """The three ways of the seed's table."""
-    from tinyagent_mlx.pointing import EmbeddingRetriever, PointerRetriever
+    from tinyagent_mlx.nearness import TOP, EmbeddingRetriever
+    from tinyagent_mlx.pointing import PointerRetriever
     from tinyagent_mlx.retriever import EveryTool
+    from tinyagent_mlx.sentences import Sentences
 
     return {
         "no retrieval": EveryTool(),
-        f"embedding (top {TOP})": EmbeddingRetriever(engine, TOP),
+        f"embedding (top {TOP})": EmbeddingRetriever(Sentences(engine), TOP),
         "classifier": PointerRetriever(engine),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tinyagent_mlx import paths
 from tinyagent_mlx.cli import hearing
-from tinyagent_mlx.errors import ConfigError, UsageError
+from tinyagent_mlx.errors import ConfigError, PlanError, UsageError
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import Source, load_toolboxes
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from tinyagent_mlx.planner import Planner
     from tinyagent_mlx.pointing import PointerEngine
     from tinyagent_mlx.retriever import Retriever
+    from tinyagent_mlx.sentences import Sentences
+    from tinyagent_mlx.toolbox import Example
 
-RETRIEVALS = ("classifier", "none")
+RETRIEVALS = ("classifier", "embedding", "none")
+_TOP = re.compile(r"embedding(?::([1-9]\d{0,3}))?")
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +54,31 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=_retrieval,
         default="classifier",
         metavar="HOW",
-        help="how tools are chosen: classifier (the default), none, or the folder of a DeBERTa classifier",
+        help="how tools are chosen: classifier (the default), embedding or embedding:K (the K nearest; 4 unless given), none,"
+        " or the folder of a DeBERTa classifier",
     )
+    parser.add_argument(
+        "--examples",
+        type=Path,
+        metavar="FILE",
+        help="requests with plans, as eval reads them, that a language model is shown beside those of tools.yaml",
+    )
+    parser.add_argument("--shown", type=_count, metavar="N", help="examples that a language model is shown at most")
 
 
 def _retrieval(name: str) -> str:
     """One of the names, or a folder that is there; a name wins over a folder that is called the same."""
-    if name not in RETRIEVALS and not Path(name).is_dir():
-        raise argparse.ArgumentTypeError(f"{name!r} is neither {' nor '.join(RETRIEVALS)} nor a folder")
+    if name not in RETRIEVALS and not _TOP.fullmatch(name) and not Path(name).is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is neither {' nor '.join(RETRIEVALS)} nor embedding:K with K from 1 to 9999 nor a folder"
+        )
     return name
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
+    return int(text)
 
 
 def add_desktop_option(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +125,14 @@ def writable(options: argparse.Namespace) -> tuple[tuple[Source, ...], Source]:
     return tuple(source for source in sources(options) if source.file != own.file or own.file.exists()), own
 
 
+def switch(options: argparse.Namespace, word: str, on: bool) -> Toolbox:
+    """Switch a tool, or every tool of an app, on or off in the user's own tools file; gives the tools as they are then."""
+    from tinyagent_mlx import ownfile
+
+    change = ownfile.switch_on if on else ownfile.switch_off
+    return change(word, sources(options), own_source(options))
+
+
 def now(text: str | None) -> datetime:
     """The named moment, or this one, without fractions of a second."""
     if not text:
@@ -125,22 +153,59 @@ def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[
     from tinyagent_mlx.pointing import PointerEngine, PointerPlanner
 
     folder = Path(options.model) if options.model else planner_folder(options)
-    own = (folder / "manifest.json").is_file()
-    shipped = folder if own else paths.shipped("weights") / "planner"
-    engine = PointerEngine(shipped) if own or options.retrieval == "classifier" else None
-    retriever = _retriever(options.retrieval, engine)
-    if own and engine:
-        return PointerPlanner(engine), retriever
+    if (folder / "manifest.json").is_file():
+        engine = PointerEngine(folder)
+        return PointerPlanner(engine), _retriever(options.retrieval, engine)
     if not (folder / "config.json").is_file():
         raise ConfigError(f"--model: {str(folder)!r} is no model folder: it has no config.json")
+    engine = PointerEngine(paths.shipped("weights") / "planner")
+    return _language(folder, options, engine, tools), _retriever(options.retrieval, engine)
+
+
+def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, tools: Toolbox) -> Planner:
+    """A language model; its examples are the nearest ones by the shipped encoder."""
+    from dataclasses import replace
+
     from tinyagent_mlx import language
+    from tinyagent_mlx.nearness import NearestExamples
+    from tinyagent_mlx.sentences import Sentences
 
-    return language.load(folder), retriever
+    profile = language.trained_profile(folder)
+    if options.shown is not None:
+        profile = replace(profile, examples=options.shown)
+    nearest = NearestExamples(Sentences(engine), examples(options.examples, tools))
+    return language.load(folder, profile, nearest)
 
 
-def _retriever(name: str, engine: PointerEngine | None) -> Retriever:
-    """The named retriever; the classifier shares the planner's engine."""
-    if name == "classifier" and engine:
+def examples(file: Path | None, tools: Toolbox) -> tuple[Example, ...]:
+    """Cases as examples, each with its first plan; those that call other tools than these are never shown."""
+    from tinyagent_mlx.cases import read_cases
+    from tinyagent_mlx.check import check_plan
+    from tinyagent_mlx.toolbox import Example
+
+    found = []
+    for case in read_cases(file) if file else ():
+        plan = case.plans[0]
+        if all(step.tool in tools for step in plan.steps):
+            try:
+                check_plan(plan, tools)
+            except PlanError as error:
+                raise ConfigError(f"{file}: case {case.id!r}: {error}") from error
+            found.append(Example(case.query, plan))
+    return tuple(found)
+
+
+def sentences(options: argparse.Namespace) -> Sentences:
+    """The encoder of the planner in use."""
+    from tinyagent_mlx.pointing import PointerEngine
+    from tinyagent_mlx.sentences import Sentences
+
+    return Sentences(PointerEngine(planner_folder(options)))
+
+
+def _retriever(name: str, engine: PointerEngine) -> Retriever:
+    """The named retriever; all but the DeBERTa share the planner's engine."""
+    if name == "classifier":
         from tinyagent_mlx.pointing import PointerRetriever
 
         return PointerRetriever(engine)
@@ -148,6 +213,11 @@ def _retriever(name: str, engine: PointerEngine | None) -> Retriever:
         from tinyagent_mlx.retriever import EveryTool
 
         return EveryTool()
+    if top := _TOP.fullmatch(name):
+        from tinyagent_mlx.nearness import TOP, EmbeddingRetriever
+        from tinyagent_mlx.sentences import Sentences
+
+        return EmbeddingRetriever(Sentences(engine), int(top[1] or TOP))
     from tinyagent_mlx.toolrag import ToolRag
 
     return ToolRag(Path(name))

@@ -88,14 +88,10 @@ def _list(tools: Toolbox, as_json: bool) -> int:
 
 def _switch(options: argparse.Namespace) -> int:
     """Switch a tool or an app off or on, in the user's own tools file."""
-    from tinyagent_mlx import ownfile
-
-    own = setup.own_source(options)
     before = setup.toolbox(options)
-    switch = ownfile.switch_off if options.action == "off" else ownfile.switch_on
-    tools = switch(options.word, setup.sources(options), own)
+    tools = setup.switch(options, options.word, options.action == "on")
     changed = sorted(set(before.names) ^ set(tools.names), key=before.whole.names.index)
-    print(f"{own.file}: switched {options.action}: {', '.join(changed)}")
+    print(f"{setup.own_source(options).file}: switched {options.action}: {', '.join(changed)}")
     return 0
 
 

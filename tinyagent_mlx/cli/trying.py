@@ -40,7 +40,9 @@ def show(tool: Tool, found: Iterable[Trial], as_json: bool = False) -> int:
     examples = [trial for trial in seen if trial.wanted is not None]
     missed = sum(not trial.right for trial in examples)
     if as_json:
-        print(json.dumps({"tool": tool.name, "trials": [as_dict(t) for t in seen], "missed": missed}, ensure_ascii=False))
+        print(
+            json.dumps({"tool": tool.name, "trials": [as_dict(t) for t in seen], "missed": missed}, ensure_ascii=False)
+        )
     elif examples:
         print(f"{len(examples) - missed} of {len(examples)} examples of {tool.name} are planned as they say")
     return 1 if missed else 0

@@ -22,7 +22,7 @@ def call(options: argparse.Namespace) -> int:
 
     if len(options.which) > 2:
         raise UsageError(f"undo takes the request and its step, got {len(options.which)} numbers")
-    tools = setup.toolbox(options).whole  # a tool may have been switched off since
+    tools = setup.toolbox(options)
     with setup.history(options) as history:
         runs = [history.run(options.which[0])] if options.which else history.runs(limit=1)
         if not runs:

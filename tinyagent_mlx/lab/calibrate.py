@@ -33,9 +33,9 @@ from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
 STRANGERS = 12  # made-up tools among the shipped ones
-FLIPPED = 0.01  # of old requests, at most, may go to a new tool
-FLOORS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
-SCALES = (2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
+EXAMPLES = 8  # that each of them has
+FLIPPED = 0.03  # of old requests, at most, may go to a new tool
+FLOORS = tuple(half / 2 for half in range(-12, 33))  # in units of logits
 ASK_BELOW = 0.5  # a plan that is more likely wrong than right is asked about, reads and all
 NOW = datetime(2026, 11, 23, 9)
 
@@ -75,50 +75,32 @@ def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -
     return {"least": least, "right": right, "ask_below": ASK_BELOW}
 
 
-def unseen_bonus(engine: PointerEngine, tools: Toolbox, cases: list[Case], seed: int = 0) -> dict[str, float]:
-    """How much nearness may count for tools that training never saw: what the manifest holds under "unseen".
+def unseen_floor(engine: PointerEngine, tools: Toolbox, cases: list[Case], seed: int = 0) -> dict[str, float]:
+    """How much must speak for a tool that training never saw before it counts: what the manifest holds under "unseen".
 
-    Made-up tools stand among the shipped ones as if they had never been seen. Of the bonuses that send at most `FLIPPED` of
-    old requests to one of them, the one is taken that helps their own requests most.
+    Made-up tools with examples stand among the shipped ones as if they had never been seen; the floor is the lowest at
+    which at most `FLIPPED` of old requests go to one of them.
     """
     rng = random.Random(seed)
-    made = rng.sample(read_madeup(), STRANGERS)
-    declared = [tool.declare(rng, tool.name) for tool in made]
     words = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
-    full = Toolbox((*tools, *declared), tools.rules)
-    asked, shown = [], []
-    for tool, new in zip(made, declared, strict=True):
-        alone = [w for w in tool.wordings if len(w.plan.steps) == 1]
-        rows = [Generator([w], full, words, seed).fill([w]) for w in rng.sample(alone, min(10, len(alone)))]
-        examples = tuple(Example(row.request, row.graded(full)) for row in rows[:6])
-        shown.append(replace(new, examples=examples))
-        asked += [row.request for row in rows[6:]]
-    with_examples = Toolbox((*tools, *shown), tools.rules)
-    old = [engine.first_decision(case.query, with_examples) for case in cases]
-    near = [engine.first_decision(request, with_examples)[1][len(tools) :].max() for request in asked]
-    return best_bonus(old, np.array(near), len(tools))
-
-
-def with_strangers(engine: PointerEngine, tools: Toolbox) -> PointerEngine:
-    """The engine as if it had learnt these tools and no other."""
+    shown = []
+    for made in rng.sample(read_madeup(), STRANGERS):
+        full = Toolbox((*tools, made.declare(rng, made.name)), tools.rules)
+        alone = [w for w in made.wordings if len(w.plan.steps) == 1]
+        rows = [Generator([w], full, words, seed).fill([w]) for w in rng.sample(alone, min(EXAMPLES, len(alone)))]
+        shown.append(replace(full[made.name], examples=tuple(Example(r.request, r.graded(full)) for r in rows)))
+    strange = Toolbox((*tools, *shown), tools.rules)
     engine.manifest["tools"] = list(tools.names)
-    return engine
+    return {"floor": floor_for([engine.first_decision(case.query, strange) for case in cases], engine, len(tools))}
 
 
-def best_bonus(old: Sequence[tuple[np.ndarray, np.ndarray]], new: np.ndarray, shipped: int) -> dict[str, float]:
-    """The floor and scale that give the new requests, by their nearness, most, and flip at most `FLIPPED` of the old ones.
-
-    `old` are first decisions with nearness; an old one is flipped when the bonus puts a tool after the `shipped` first.
-    """
-    best = {"floor": 1.0, "scale": 0.0, "help": 0.0}
+def floor_for(old: Sequence[tuple[np.ndarray, np.ndarray]], engine: PointerEngine, shipped: int) -> float:
+    """The lowest floor that flips at most `FLIPPED` of first decisions: from one of the `shipped` tools to one after them."""
     for floor in FLOORS:
-        for scale in SCALES:
-            bonus = [np.maximum(0.0, near - floor) * scale for _, near in old]
-            flips = [_flipped(logits, add, shipped) for (logits, _), add in zip(old, bonus, strict=True)]
-            help_ = float((np.maximum(0.0, new - floor) * scale).mean())
-            if np.mean(flips) <= FLIPPED and help_ > best["help"]:
-                best = {"floor": floor, "scale": scale, "help": round(help_, 3)}
-    return best
+        engine.manifest["unseen"] = {"floor": floor}
+        if np.mean([_flipped(logits, engine.bonus(evidence), shipped) for logits, evidence in old]) <= FLIPPED:
+            return floor
+    return FLOORS[-1]
 
 
 def _flipped(logits: np.ndarray, bonus: np.ndarray, shipped: int) -> bool:
@@ -132,7 +114,7 @@ def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -
     found = {
         "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), recall),
         "confidence": confidence_curve(engine, tools, cases),
-        "unseen": unseen_bonus(with_strangers(engine, tools), tools, cases),
+        "unseen": unseen_floor(engine, tools, cases),
     }
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **found}, indent=1) + "\n")

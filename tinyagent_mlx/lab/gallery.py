@@ -40,7 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="another planner's folder")
     options = parser.parse_args()
-    agent = setup.agent(argparse.Namespace(tools_file=None, home=None, model=options.model, retrieval="classifier"))
+    agent = setup.agent(
+        argparse.Namespace(
+            tools_file=None, home=None, model=options.model, retrieval="classifier", examples=None, shown=None
+        )
+    )
     for request in REQUESTS:
         planned = agent.plan(request, NOW)
         print(f"> {request}\n")

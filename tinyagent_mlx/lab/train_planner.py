@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
@@ -23,45 +23,21 @@ import tinyagent_mlx.device  # noqa: F401  (before MLX)
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
-from mlx.utils import tree_unflatten
 
 from tinyagent_mlx import weights
 from tinyagent_mlx.decisions import KINDS
 from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrained_args
-from tinyagent_mlx.lab import corpus
+from tinyagent_mlx.lab import checkpoints, corpus, recipes
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import Worlds, read_madeup
+from tinyagent_mlx.lab.recipes import PlannerRecipe as Recipe
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
 from tinyagent_mlx.schema import encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
-from tinyagent_mlx.weights import flat, read_arrays
-
-
-@dataclass
-class Recipe:
-    """Everything that decides the outcome, with the weights' manifest in mind."""
-
-    base: str = ""
-    out: str = "runs/planner"
-    tools: str = "tools.yaml"
-    steps: int = 3000
-    batch: int = 32
-    seed: int = 0
-    encoder_lr: float = 8e-5
-    decoder_lr: float = 8e-4
-    warmup: int = 100
-    floor: float = 0.03  # of the peak learning rate, at the end
-    retrieval_weight: float = 0.5
-    pos_weight: float = 4.0
-    quantized: float = 0.25  # of the steps, the last ones: with the weights that 4 bits would give
-    save_every: int = 200
-    layers: int = 3
-    only: str = ""  # the tools to learn, by name, with commas between; all of them unless given
-    madeup: bool = True  # worlds of made-up tools
-    start: str = ""  # a checkpoint whose weights are trained further, instead of a fresh decoder
+from tinyagent_mlx.weights import read_arrays
 
 
 def loss(
@@ -152,30 +128,14 @@ def build(recipe: Recipe) -> PointerModel:
 
 
 def save(folder: Path, model: PointerModel, rule: optim.Optimizer, schema: Schema, step: int) -> None:
-    """Write a checkpoint in one rename, so that a killed run leaves the last whole one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "part.safetensors"
-    arrays = {f"model.{name}": value for name, value in flat(model.parameters()).items()}
-    arrays |= {f"rule.{name}": value for name, value in flat(rule.state).items()}
-    arrays |= {f"schema.{name}": value for name, value in vars(schema).items()}
-    mx.save_safetensors(str(part), arrays, {"step": str(step)})
-    part.rename(folder / "checkpoint.safetensors")
+    """Write a checkpoint with the schema that was in use."""
+    checkpoints.save(folder, model, rule, step, {f"schema.{name}": value for name, value in vars(schema).items()})
 
 
 def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> tuple[int, Schema | None]:
     """Load the last checkpoint, if there is one; gives the step to go on from, and the schema that was in use."""
-    file = folder / "checkpoint.safetensors"
-    if not file.exists():
-        return 0, None
-    arrays, metadata = read_arrays(file)
-
-    def part(prefix: str) -> dict[str, mx.array]:
-        return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-
-    model.load_weights(list(part("model.").items()))
-    rule.init(model.trainable_parameters())
-    rule.state = tree_unflatten(list(part("rule.").items()))
-    return int(metadata["step"]), Schema(**part("schema."))
+    step, arrays = checkpoints.resume(folder, model, rule)
+    return step, Schema(**checkpoints.part(arrays, "schema.")) if arrays else None
 
 
 def prefetch(items: Iterator, depth: int = 6) -> Iterator:
@@ -222,8 +182,7 @@ def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int =
 
 def reached(recipe: Recipe) -> int:
     """The step of a recipe's last checkpoint, 0 where there is none."""
-    file = Path(recipe.out) / "checkpoint.safetensors"
-    return int(read_arrays(file)[1]["step"]) if file.exists() else 0
+    return checkpoints.reached(Path(recipe.out))
 
 
 @dataclass(frozen=True)
@@ -295,13 +254,8 @@ def fit(model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last:
 def arguments(description: str, given: list[str] | None = None) -> Recipe:
     """Read a recipe from the command line: every field is an option."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in asdict(Recipe()).items():
-        option = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=value)
-        else:
-            parser.add_argument(option, type=type(value), default=value)
-    return Recipe(**vars(parser.parse_args(given)))
+    recipes.add_options(parser, Recipe)
+    return recipes.read(Recipe, parser.parse_args(given))
 
 
 def main() -> None:

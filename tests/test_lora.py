@@ -1,0 +1,188 @@
+"""LoRA through mlx-lm: only adapters change, the best measurement is kept, and the fused folder plans, in 4 bits too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+# isort: split
+import mlx.core as mx
+import mlx_lm
+import numpy as np
+import pytest
+from mlx_lm.tuner.trainer import default_loss, iterate_batches
+
+from tests.models import make_llama
+from tests.nearby import SharedWords
+from tests.test_shards import order
+from tinyagent_mlx import language
+from tinyagent_mlx.check import check_plan
+from tinyagent_mlx.decoding import encode, load_folder
+from tinyagent_mlx.errors import ConfigError
+from tinyagent_mlx.lab import lora
+from tinyagent_mlx.lab.lessons import Tokens, tokenize, tokens_of
+from tinyagent_mlx.lab.recipes import LoraRecipe
+from tinyagent_mlx.lab.rows import Row, write_rows
+from tinyagent_mlx.plan import Plan, Step
+from tinyagent_mlx.prompt import BRIEF
+from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.weights import flat
+
+RECIPE = LoraRecipe(
+    rows=24, held=4, workers=1, shown=1, profile="brief", everything=0.0, steps=6, batch=4, lr=2e-2, rank=4,
+    measure_every=2, cases=2, bits=4,
+)  # fmt: skip
+NOW = datetime(2026, 11, 23, 9)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    write_rows(folder, order(), SharedWords(), replace(BRIEF, examples=1), RECIPE)
+    return folder
+
+
+@pytest.fixture
+def rows(data: Path, llama_folder: Path) -> list[Tokens]:
+    from tinyagent_mlx.lab.rows import read_rows
+
+    return tokenize(load_folder(llama_folder)[1], read_rows(data), 900, 4)
+
+
+def loss(model, rows: list[Tokens]) -> float:
+    batch = next(iter(iterate_batches(lora.Dataset(rows), 4, 900)))
+    return float(default_loss(model, *batch)[0].item())
+
+
+def scripted(values: list[float]) -> Iterator[float]:
+    yield from values
+
+
+def test_a_few_steps_change_only_adapters_and_the_loss_falls(
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path
+) -> None:
+    model = load_folder(llama_folder)[0]
+    lora.adapt(model, RECIPE)
+    before, started = {name: mx.array(value) for name, value in flat(model.parameters()).items()}, loss(model, rows[:4])
+    values = scripted([0.0, 0.1, 0.2, 0.3])
+    lora.tune(model, rows, RECIPE, tmp_path, lambda: next(values), str)
+    changed = {
+        name.rsplit(".", 1)[-1]
+        for name, value in flat(model.parameters()).items()
+        if not mx.array_equal(value, before[name])
+    }
+    assert changed == {"lora_a", "lora_b"}
+    assert loss(model, rows[:4]) < 0.9 * started
+
+
+SCRIPTS = [
+    ([0.1, 0.5, 0.3, 0.4], 2, "in the middle"),
+    ([0.1, 0.2, 0.3, 0.4], 6, "the last"),
+    ([0.5, 0.2, 0.3, 0.5], 0, "before training, of equals"),
+]
+
+
+@pytest.mark.parametrize(("script", "best"), [row[:2] for row in SCRIPTS], ids=[row[2] for row in SCRIPTS])
+def test_the_adapters_of_the_best_measurement_are_kept(
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path, script: list[float], best: int
+) -> None:
+    model = load_folder(llama_folder)[0]
+    lora.adapt(model, RECIPE)
+    seen: list[dict[str, mx.array]] = []
+    values = scripted(script)
+
+    def measure() -> float:
+        seen.append({name: mx.array(value) for name, value in flat(model.trainable_parameters()).items()})
+        return next(values)
+
+    watch = lora.tune(model, rows, RECIPE, tmp_path, measure, str)
+    assert (watch.step, watch.best) == (best, max(script))
+    assert watch.found == list(zip((0, 2, 4, 6), script, strict=True))
+    kept = flat(model.trainable_parameters())
+    assert all(mx.array_equal(kept[name], value) for name, value in seen[best // 2].items())
+    others = [n for n in range(4) if n != best // 2]
+    assert not any(all(mx.array_equal(kept[name], v) for name, v in seen[n].items()) for n in others)
+
+
+def test_fused_weights_compute_what_the_adapters_did(rows: list[Tokens], llama_folder: Path) -> None:
+    model = load_folder(llama_folder)[0]
+    lora.adapt(model, RECIPE)
+    for name, value in flat(model.trainable_parameters()).items():
+        if name.endswith("lora_b"):
+            model.load_weights([(name, mx.random.normal(value.shape) * 0.1)], strict=False)
+    tokens = mx.array([[5, 80, 3, 400]])
+    before = np.array(model(tokens))
+    lora.fuse(model)
+    assert not any("lora" in name for name in flat(model.parameters()))
+    assert np.array(model(tokens)) == pytest.approx(before, abs=1e-4)
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["16 bits", "4 bits"])
+def test_the_whole_recipe_gives_folders_that_plan(
+    data: Path, tmp_path: Path, shipped_tools: Toolbox, quantized: bool
+) -> None:
+    source = make_llama(tmp_path / "llama", quantized=quantized)
+    recipe = replace(RECIPE, model=str(source), data=str(data), out=str(tmp_path / "out"), steps=2, cases=1)
+    said: list[str] = []
+    folder = lora.train(recipe, order(), SharedWords, (), said.append)
+    for name in ("model", "model-4bit"):
+        planner = language.load(folder.parent / name)
+        planner.max_tokens = 30
+        assert planner.profile == replace(BRIEF, examples=1)
+        steps = [s for s in planner.plan("text Ines", shipped_tools, ("send_sms",), NOW) if isinstance(s, Step)]
+        check_plan(Plan(tuple(steps)), shipped_tools)
+    assert "quantization" not in json.loads((folder / "config.json").read_text())
+    scores = json.loads((folder.parent / "scores.json").read_text())
+    assert [step for step, _ in scores["measured"]] == [0, 2]
+    assert mlx_lm.load(str(source), adapter_path=str(folder.parent / "adapters"))
+    assert any("validation success" in line for line in said)
+
+
+def test_rows_are_masked_up_to_the_plan(rows: list[Tokens], llama_folder: Path) -> None:
+    """What mlx-lm calls an offset is where the plan begins, in the planner's own tokens."""
+    tokenizer = load_folder(llama_folder)[1]
+    row = Row("Request: x\nPlan:\n", "1. join()")
+    tokens, offset = lora.Dataset([tokens_of(tokenizer, row)])[0]
+    assert tokens[:offset] == encode(tokenizer, row.prompt)
+    assert tokenizer.decode(tokens[offset:]) == row.completion
+
+
+def test_a_chat_model_is_trained_in_its_template(llama_folder: Path) -> None:
+    tokenizer = load_folder(llama_folder)[1]
+    tokenizer._tokenizer.chat_template = "[user]{{ messages[0]['content'] }}[assistant]"
+    tokenizer.has_chat_template = True
+    tokens = tokens_of(tokenizer, Row("plan this", "1. join()"))
+    assert tokenizer.decode(tokens.row.tolist()) == "[user]plan this[assistant]1. join()"
+    assert tokenizer.decode(tokens.row[tokens.start :].tolist()) == "1. join()"
+
+
+WRONG: list[tuple[dict, str]] = [
+    ({"model": "nowhere"}, "--model: 'nowhere' is no model folder"),
+    ({"model": ""}, "--model: ''"),
+    ({"bits": 3}, "--bits 3"),
+    ({"rank": 0}, "--rank 0"),
+    ({"measure_every": 0}, "--measure-every 0"),
+    ({"blocks": 3}, "--blocks 3: the model has 2"),
+    ({"data": "nowhere"}, "--data: 'nowhere'"),
+    ({"batch": 99}, "--batch 99"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), WRONG, ids=[told for _, told in WRONG])
+def test_a_recipe_that_can_not_be_is_refused(
+    data: Path, llama_folder: Path, tmp_path: Path, change: dict, told: str
+) -> None:
+    recipe = replace(RECIPE, model=str(llama_folder), data=str(data), out=str(tmp_path))
+    with pytest.raises(ConfigError) as raised:
+        lora.train(replace(recipe, **change), order(), SharedWords, (), str)
+    assert told in str(raised.value)
+
+
+def test_epochs_become_steps() -> None:
+    assert lora.steps_of(LoraRecipe(batch=8), 800) == 300
+    assert lora.steps_of(LoraRecipe(batch=8, steps=7), 800) == 7
