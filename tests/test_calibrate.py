@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models import small_engine
-from tinyagent_mlx.lab.calibrate import floor_for, isotonic, threshold_for
+from tinyagent_mlx.lab.calibrate import floor_for, isotonic, least_best, threshold_for
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,15 @@ def test_tools_that_training_saw_get_no_bonus(tmp_path, shipped_tools):
     engine._compiled.clear()
     _, evidence = engine.first_decision("text Ana that I am late", shipped_tools)
     assert (engine.bonus(evidence) > 0).tolist() == [False] * 15 + [True]
+
+
+@pytest.mark.parametrize(
+    ("firsts", "off"),
+    [
+        ([(np.array([3.0, 2.0]), False), (np.array([9.0, 1.0]), True)], 1.0),
+        ([(np.array([3.0, 2.0]), True), (np.array([0.0, 2.0]), False)], 0.0),
+    ],
+    ids=["too quick to refuse", "right as it is"],
+)
+def test_reluctance_is_no_greater_than_it_must(firsts, off):
+    assert least_best(firsts) == off

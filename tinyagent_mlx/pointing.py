@@ -14,7 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from tinyagent_mlx import weights
-from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout
+from tinyagent_mlx.decisions import END_PLAN, KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
@@ -170,6 +170,7 @@ class _Decoding:
         self.model = model
         logits, evidence = engine.evidence(read, compiled)
         self.bonus = engine.bonus(evidence)
+        self.reluctance = float(engine.manifest.get("reluctance", 0.0))  # to refuse, in units of logits
         valid = mx.array(read.batch.valid)
         self.memory: Memory = model.remember(
             read.states, valid, mx.array(read.batch.first), mx.array(read.batch.word_valid)
@@ -204,6 +205,8 @@ class _Decoding:
     def decide(self, cursor: Cursor, legal: np.ndarray) -> tuple[int, float]:
         """The best legal candidate and its probability."""
         scores = np.array(self._logits(cursor), dtype=np.float64)
+        if cursor.kind == TOOL and not cursor.steps:
+            scores[END_PLAN] -= self.reluctance
         if cursor.kind == TOOL:
             scores[SPECIALS : SPECIALS + len(self.bonus)] += self._due(cursor)
         scores = np.where(legal, scores, -np.inf)

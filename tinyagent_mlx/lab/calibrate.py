@@ -1,4 +1,4 @@
-"""Calibrate on the validation part of the split: the retriever's threshold and the planner's confidence, in the manifest.
+"""Calibrate on the validation part of the split: threshold, confidence, refusals and unseen tools, in the manifest.
 
     python -m tinyagent_mlx.lab.calibrate --model weights/planner --cases runs/valid.jsonl
 
@@ -33,6 +33,7 @@ from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
 STRANGERS = 12  # made-up tools among the shipped ones
+RELUCTANCES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 EXAMPLES = 8  # that each of them has
 FLIPPED = 0.03  # of old requests, at most, may go to a new tool
 FLOORS = tuple(half / 2 for half in range(-12, 33))  # in units of logits
@@ -94,6 +95,21 @@ def unseen_floor(engine: PointerEngine, tools: Toolbox, cases: list[Case], seed:
     return {"floor": floor_for([engine.first_decision(case.query, strange) for case in cases], engine, len(tools))}
 
 
+def reluctance(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -> float:
+    """What is taken off a refusal's logit: the least of those that tell most cases rightly from refusals."""
+    firsts = [(engine.first_decision(case.query, tools)[0], case.refusal) for case in cases]
+    return least_best(firsts)
+
+
+def least_best(firsts: Sequence[tuple[np.ndarray, bool]]) -> float:
+    """The smallest reluctance at which most first decisions (end first, then tools) refuse what is to be refused."""
+
+    def right(off: float) -> int:
+        return sum((logits[0] - off > logits[1:].max()) == refusal for logits, refusal in firsts)
+
+    return max(RELUCTANCES, key=lambda off: (right(off), -off))
+
+
 def floor_for(old: Sequence[tuple[np.ndarray, np.ndarray]], engine: PointerEngine, shipped: int) -> float:
     """The lowest floor that flips at most `FLIPPED` of first decisions: from one of the `shipped` tools to one after them."""
     for floor in FLOORS:
@@ -114,6 +130,7 @@ def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -
     found = {
         "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), recall),
         "confidence": confidence_curve(engine, tools, cases),
+        "reluctance": reluctance(engine, tools, cases),
         "unseen": unseen_floor(engine, tools, cases),
     }
     manifest = folder / "manifest.json"

@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,7 @@ from tinyagent_mlx.toolfile import load_toolboxes
 
 CASES = "cases.jsonl"
 AT_ONCE = 256  # requests that are judged together
+STEEPNESS = 20.0  # a cosine of two tools in units of the retriever's logits
 SPREAD = 3.0  # of the retriever's logits: how often a tool that it finds unlikely is at hand all the same
 
 
@@ -76,9 +78,27 @@ class Writer:
     def rows(self, asked: Iterable[Asked], seed: str) -> Iterator[Made]:
         rng = random.Random(f"{self.recipe.seed}/{seed}")
         for group in _batched(asked, AT_ONCE):
-            vectors, logits = self.judge.judge([one.query for one in group], self.tools)
+            vectors, logits = self._judged(group)
             for one, vector, likely in zip(group, vectors, logits, strict=True):
                 yield one, self._row(one, vector, likely, rng)
+
+    def _judged(self, group: Sequence[Asked]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of requests and a logit of each tool. Without examples to choose nobody reads the requests, which takes
+        most of the time: then tools are as likely as they are near to a needed one."""
+        if self.profile.examples:
+            return self.judge.judge([one.query for one in group], self.tools)
+        near = np.zeros((len(group), len(self.tools)), np.float32)
+        for row, one in zip(near, group, strict=True):
+            needed = [self.tools.names.index(name) for name in {step.tool for step in one.plan.steps}]
+            if needed:
+                row[:] = STEEPNESS * self._cosines[needed].max(axis=0)
+        return np.zeros((len(group), 1), np.float32), near
+
+    @cached_property
+    def _cosines(self) -> np.ndarray:
+        """Of each tool with each other: [T, T]."""
+        vectors = self.judge.tools(self.tools)
+        return np.asarray(vectors @ vectors.T)
 
     def _row(self, one: Asked, vector: np.ndarray, likely: np.ndarray, rng: random.Random) -> Row:
         needed = [step.tool for step in one.plan.steps]
