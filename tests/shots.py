@@ -37,12 +37,13 @@ def svg(app: TinyAgentApp) -> str:
 
 
 async def settled(pilot: Pilot) -> None:
-    """Wait until two pictures in a row are the same."""
-    before = ""
+    """Wait until four pictures in a row are the same."""
+    before, same = "", 0
     for _ in range(200):
         await pilot.pause(0.05)
         now = svg(pilot.app)
-        if now == before:
+        same = same + 1 if now == before else 0
+        if same == 3:
             return
         before = now
     raise AssertionError("the screen does not come to rest")
@@ -87,7 +88,10 @@ async def approval(pilot: Pilot) -> None:
     await welcome(pilot)
     await to_approval(pilot, PLANNED)
     await settled(pilot)
-    pilot.app.screen.runs.scroll_end(animate=False)
+    runs = pilot.app.screen.runs
+    runs.scroll_to(y=runs.max_scroll_y - 1, animate=False)
+    await pilot.pause()
+    runs.scroll_end(animate=False)
 
 
 async def edit(pilot: Pilot) -> None:

@@ -139,7 +139,7 @@ def test_save_case_appends_to_a_case_file(shell, tmp_path):
 WRONG = {
     "no such request": (["history", "show", "9"], 1, "no request 9"),
     "no number": (["history", "show", "x"], 2, "invalid int"),
-    "no cases": (["history", "save-case", "1"], 2, "--cases"),
+    "no request to save": (["history", "save-case", "1"], 1, "no request 1"),
     "a plan that does not check": (["history", "save-case", "1", "--cases", "c", "--plan", "1. fly()"], 1, "'fly'"),
     "no limit": (["history", "list", "--limit", "0"], 2, "from 1 on"),
     "nothing to undo": (["undo"], 1, "nothing to undo"),
@@ -241,3 +241,12 @@ def test_the_run_verb_writes_down_what_it_does_and_a_dry_run_does_not(shell, lla
     assert status == (0 if done["ok"] else 1)
     assert (run["query"], run["place"]) == ("what is the number of Sid", str(shell.desktop))
     assert [step["state"] for step in run["steps"]] == [row["ended"] for row in done["outcome"]]
+
+
+def test_a_saved_request_is_a_case_of_ones_own(shell):
+    status, _, err = shell("eval", "--mine")
+    assert status == 2
+    assert "there are no cases of your own yet" in err
+    shell.run("text 555-0199 hello", SMS)
+    assert shell.json("history", "save-case", 1)["file"] == str(shell.home / "cases.jsonl")
+    assert shell.json("eval", "--mine")["cases"] == 1

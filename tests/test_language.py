@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,33 @@ def test_folder_that_is_no_model_is_refused(tmp_path: Path, broken: str) -> None
 
 def test_torch_is_not_needed(llama: LanguagePlanner) -> None:
     assert "torch" not in sys.modules
+
+
+class Named:
+    """Chooses the example of one tool, and keeps what it was asked."""
+
+    def __init__(self, name: str):
+        self.name, self.asked = name, []  # type: ignore[var-annotated]
+
+    def choose(self, request: str, tools: Toolbox, most: int) -> tuple:
+        self.asked.append((request, tools.names, most))
+        return tools[self.name].examples[:1] if self.name in tools else ()
+
+
+def test_examples_are_chosen_for_the_request_among_the_tools_at_hand(shipped_tools: Toolbox) -> None:
+    lines = THREE_STEPS.splitlines(keepends=True)
+    planner = scripted(THREE_STEPS, asks="".join(lines[:2]) + "3. more tools\n")
+    planner.examples = chooser = Named("send_sms")
+    planned(planner, "email  Ines the floor plan", shipped_tools, MAIL[:2])
+    asked = "email Ines the floor plan"
+    assert chooser.asked == [(asked, MAIL[:2], 3), (asked, shipped_tools.names, 3)]
+    shown = shipped_tools["send_sms"].examples[0].request
+    assert shown in max(model_of(planner).prompts, key=len)
+
+
+def test_no_example_is_chosen_where_none_is_shown(shipped_tools: Toolbox) -> None:
+    planner = scripted(THREE_STEPS)
+    planner.profile = replace(planner.profile, examples=0)
+    planner.examples = chooser = Named("send_sms")
+    planned(planner, "email Ines the floor plan", shipped_tools, MAIL)
+    assert chooser.asked == []

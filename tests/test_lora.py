@@ -34,7 +34,7 @@ from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.weights import flat
 
 RECIPE = LoraRecipe(
-    rows=24, held=4, workers=1, shown=1, profile="brief", everything=0.0, steps=6, batch=4, lr=2e-2, rank=4,
+    rows=16, held=4, workers=1, shown=1, profile="brief", everything=0.0, steps=6, batch=2, lr=2e-2, rank=4,
     measure_every=2, cases=2, bits=4,
 )  # fmt: skip
 NOW = datetime(2026, 11, 23, 9)
@@ -51,11 +51,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(data: Path, llama_folder: Path) -> list[Tokens]:
     from tinyagent_mlx.lab.rows import read_rows
 
-    return tokenize(load_folder(llama_folder)[1], read_rows(data), 900, 4)
+    found = tokenize(load_folder(llama_folder)[1], read_rows(data), 900, 2)
+    return sorted(found, key=lambda tokens: len(tokens.row))[:8]
 
 
 def loss(model, rows: list[Tokens]) -> float:
-    batch = next(iter(iterate_batches(lora.Dataset(rows), 4, 900)))
+    batch = next(iter(iterate_batches(lora.Dataset(rows), len(rows), 900)))
     return float(default_loss(model, *batch)[0].item())
 
 

@@ -143,10 +143,12 @@ def test_every_hostile_string_is_one_argument_of_every_script(tool):
 def test_hostile_strings_reach_the_process_unchanged(fake):
     desktop, strings, expected = fake.does(), iter(hostile()), []
 
+    free = [tool for tool in TOOLBOX if "file_path" not in tool.signature]  # a path must be an allowed one: see below
+
     async def run_all():
-        for turn in range(80):
-            tool = TOOLBOX.tools[turn % len(TOOLBOX)]
-            values, arguments = filled(tool, strings)
+        for turn in range(55):
+            tool = free[turn % len(free)]
+            values, arguments = filled(tool, strings, share=60)
             expected.append([path(tool.script), *arguments])
             await desktop.call(tool, values, NOW)
 
@@ -256,9 +258,46 @@ def test_a_result_comes_from_the_process(fake):
 
 def test_a_tools_value_may_be_finished_in_python(fake):
     fake.does(out="\nlong text\n")
-    desktop = OsascriptDesktop(str(fake.folder), finish={"summarize_pdf": str.upper})
-    assert call(desktop, "summarize_pdf", {"pdf_path": "/x.pdf"}).value == "LONG TEXT"
-    assert call(desktop, "open_and_get_file_path", {"file_name": "x"}).value == "long text"
+    desktop = OsascriptDesktop(str(fake.folder), finish={"summarize_pdf": str.upper}, roots=(fake.folder,))
+    assert call(desktop, "summarize_pdf", {"pdf_path": f"{fake.folder}/x.pdf"}).value == "LONG TEXT"
+    assert call(desktop, "open_note", {"name": "x", "folder": ""}).value == "long text"
+
+
+@pytest.mark.parametrize("name", ["summarize_pdf", "compose_new_email"])
+def test_a_script_is_given_no_file_outside_the_allowed_folders(fake, tmp_path, name):
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    (papers / "link.pdf").symlink_to("/etc/passwd")
+    fake.does()
+    desktop = OsascriptDesktop(str(fake.folder), roots=(papers,))
+    values = {a.name: a.default for a in TOOLBOX[name].arguments}
+    for path in ("/etc/passwd", f"{papers}/../x", f"{papers}/link.pdf", f"{papers}/.ssh/id", "~/x.pdf", "x.pdf", "a\0b", "", "-e"):
+        files = {"pdf_path": path} if name == "summarize_pdf" else {"attachments": (path,)}
+        with pytest.raises(StepError, match="outside the folders"):
+            call(desktop, name, values | files)
+    assert fake.calls() == []
+
+
+def test_a_script_is_given_the_file_that_a_link_leads_to(fake, tmp_path):
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "real.pdf").write_text("x")
+    (tmp_path / "papers" / "link.pdf").symlink_to("real.pdf")
+    fake.does(out="\ntext\n")
+    desktop = OsascriptDesktop(str(fake.folder), roots=(tmp_path / "papers",))
+    call(desktop, "summarize_pdf", {"pdf_path": str(tmp_path / "papers" / "link.pdf")})
+    (recorded,) = fake.calls()
+    assert recorded["argv"][1:] == [str((tmp_path / "papers" / "real.pdf").resolve())]
+
+
+def test_a_file_that_was_found_elsewhere_is_no_result(fake, tmp_path):
+    fake.does(out="\n/etc/passwd\n")
+    desktop = OsascriptDesktop(str(fake.folder), roots=(tmp_path,))
+    with pytest.raises(StepError, match="outside the folders"):
+        call(desktop, "open_and_get_file_path", {"file_name": "passwd"})
+    assert len(fake.calls()) == 1
+    with pytest.raises(StepError, match="outside the folders"):
+        call(desktop, "open_and_get_file_path", {"file_name": "/etc/passwd"})
+    assert len(fake.calls()) == 1, "a full path is looked at before anything is opened"
 
 
 def test_undo_says_what_was_undone(fake):

@@ -10,7 +10,8 @@ import pytest
 
 from tests.goldenfile import golden
 from tinyagent_mlx.plan import END
-from tinyagent_mlx.prompt import ALPACA, PLAIN, Profile, choose_examples, planner_prompt, tool_block
+from tinyagent_mlx.profile import Profile
+from tinyagent_mlx.prompt import ALPACA, BRIEF, PLAIN, choose_examples, planner_prompt, tool_block
 from tinyagent_mlx.toolbox import Toolbox
 
 NOW = datetime(2026, 11, 23, 9, 5)
@@ -58,8 +59,27 @@ def test_prompt_ends_with_the_moment_and_the_request(shipped_tools: Toolbox) -> 
 
 def test_prompt_takes_its_layout_from_a_profile(shipped_tools: Toolbox) -> None:
     assert planner_prompt(shipped_tools, REQUEST, NOW, profile=ALPACA).startswith("### Instruction:\n")
-    bare = Profile(name="bare", frame="{request}>")
+    bare = Profile(name="bare", system=(), user="{request}>")
     assert planner_prompt(shipped_tools, REQUEST, NOW, profile=bare) == f"{REQUEST}>"
+
+
+def test_brief_prompt_names_tools_and_no_more(shipped_tools: Toolbox) -> None:
+    example = shipped_tools["send_sms"].examples[0]
+    text = planner_prompt(shipped_tools.subset(["get_phone_number", "send_sms"]), REQUEST, NOW, True, BRIEF, [example])
+    tools = "Tools:\nget_phone_number\nsend_sms\nmore tools\n\n"
+    assert text.startswith(f"{tools}Request: {example.request}\nPlan:\n1. ")
+    assert text.endswith(f"join(){END}\n\nRequest: {REQUEST}\nPlan:\n")
+    assert "2026" not in text
+
+
+def test_examples_stand_before_the_request_in_the_given_order(shipped_tools: Toolbox) -> None:
+    examples = [tool.examples[0] for tool in shipped_tools][:3]
+    text = planner_prompt(shipped_tools, REQUEST, NOW, examples=examples)
+    places = [text.index(f"Request: {example.request}\n") for example in examples]
+    assert text.index("Tools:") < places[0] < places[1] < places[2] < text.index(f"Request: {REQUEST}")
+    assert "Request: " not in planner_prompt(shipped_tools, REQUEST, NOW, examples=[]).replace(
+        f"Request: {REQUEST}", ""
+    )
 
 
 def test_examples_use_only_tools_at_hand(shipped_tools: Toolbox) -> None:

@@ -104,6 +104,26 @@ def test_some_prompts_show_everything_and_most_show_likely_tools(made: list[Made
     assert sum(ranks) / len(ranks) < 0.45  # by chance it would be near a half
 
 
+def test_without_examples_nobody_reads_the_requests(shipped_tools: Toolbox, made: list[Made]) -> None:
+    class Tools(SharedWords):
+        def judge(self, texts, tools):
+            raise AssertionError("requests are read")
+
+    asked = [one for one, _ in made]
+    rows = list(Writer(shipped_tools, replace(BRIEF, examples=0), Tools(), RECIPE).rows(asked, "train"))
+    assert all(row.prompt.count("Plan:\n") == 1 for _, row in rows)
+    judge, ranks = SharedWords(), []
+    near = judge.tools(shipped_tools) @ judge.tools(shipped_tools).T
+    for one, row in rows:
+        needed = {shipped_tools.names.index(step.tool) for step in one.plan.steps}
+        if needed and len(row.tools) < len(shipped_tools):
+            likely = near[sorted(needed)].max(axis=0)
+            others = [n for n in range(len(shipped_tools)) if n not in needed]
+            extra = {shipped_tools.names.index(name) for name in row.tools} - needed
+            ranks += [sum(likely[o] > likely[n] for o in others) / len(others) for n in extra]
+    assert sum(ranks) / len(ranks) < 0.45
+
+
 def test_the_request_is_never_its_own_example(made: list[Made]) -> None:
     for one, row in made:
         assert row.prompt.count(f"Request: {' '.join(one.query.split())}\nPlan:\n") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tinyagent_mlx import settings
@@ -34,9 +36,24 @@ def test_a_file_is_read(file):
     assert settings.read(file) == Settings("nord", ("create_note",), (), {"ask.undo": "f10"})
 
 
+def test_rules_and_folders_are_read(file):
+    file.write_text("mcp:\n  allow: [create_note, send_sms]\nfiles:\n  roots: [~/Documents, /srv/papers]\n")
+    read = settings.read(file)
+    assert read.mcp.allow == ("create_note", "send_sms")
+    assert read.files.roots == (Path.home() / "Documents", Path("/srv/papers"))
+
+
 WRONG = {
     "unknown key": ("theme: nord\nalow: []\n", ":2: key 'alow': is not known; did you mean 'allow'?"),
-    "nothing near": ("zzz: 1\n", "there are theme, allow, allow_sends, keys"),
+    "nothing near": ("zzz: 1\n", "there are theme, allow, allow_sends, keys, mcp, files"),
+    "no section": ("mcp: [send_sms]\n", ":1: key 'mcp': is ['send_sms'], expected 'allow: [create_note]' under it"),
+    "unknown in a section": ("files: {root: [~/a]}\n", "expected 'roots: [~/Documents]' under it and nothing else"),
+    "a pattern of tools": ("mcp: {allow: ['*']}\n", "each tool by its whole name"),
+    "half a pattern": ("mcp: {allow: ['send_*']}\n", "each tool by its whole name"),
+    "a root from here": ("files: {roots: [documents]}\n", "folders by their full path"),
+    "the whole disk": ("files: {roots: [/]}\n", "not the whole disk"),
+    "a root that climbs": ("files: {roots: [~/a/../..]}\n", "folders by their full path"),
+    "an unknown home": ("files: {roots: [~nobody_is_called_this/a]}\n", "folders by their full path"),
     "not a text": ("theme: 3\n", ":1: key 'theme': is 3, expected a text"),
     "not a list": ("allow: create_note\n", "is 'create_note', expected a list of names"),
     "not names": ("allow: [1]\n", "expected a list of names"),

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pytest
 
+from tests.models import small_engine
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import trying
 from tinyagent_mlx.cli.main import main
@@ -100,13 +101,15 @@ def test_trials_as_json(shipped_tools, capsys):
     }  # fmt: skip
 
 
-def test_the_command_plans_with_a_real_model(llama_folder, home, capsys):
+def test_the_command_plans_with_a_real_model(tmp_path, home, capsys):
+    small_engine(tmp_path / "planner")
     main(["tools", "new", "play_song", "--yes", "--argument", "song", "--example", "play x", '1. play_song("x")'])
     capsys.readouterr()
-    command = ["tools", "try", "play_song", "play y", "--model", str(llama_folder), "--retrieval", "none", "--json"]
-    assert main(command) in (0, 1)
+    status = main(["tools", "try", "play_song", "play y", "--model", str(tmp_path / "planner"), "--json"])
     out = json.loads(capsys.readouterr().out)
     assert [trial["query"] for trial in out["trials"]] == ["play x", "play y"]
+    assert status == out["missed"]
+    assert list((home / "applescripts").iterdir()) == [home / "applescripts" / "play_song.applescript"]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import sys
 
 import pytest
 
-from tests.tui_fakes import FakePlanner, ask, done, file_at, make_app, text_of, until
+from tests.tui_fakes import FakePlanner, ask, done, file_at, make_app, text_of, to_approval, until
 from tinyagent_mlx.cli import main
 from tinyagent_mlx.paths import shipped
 from tinyagent_mlx.toolfile import load_toolbox
+from tui.edit import EditScreen
 from tui.help import HelpScreen
 from tui.history import History
 
@@ -128,6 +129,20 @@ def test_help_is_of_the_screen_it_is_asked_on(key, said):
             assert said in text_of(pilot, "#help")
             await pilot.press("escape")
             await until(pilot, lambda: not isinstance(pilot.app.screen, HelpScreen))
+
+    asyncio.run(flow())
+
+
+def test_help_opens_over_a_form_and_its_key_closes_it():
+    async def flow():
+        async with make_app().run_test(size=(80, 24)) as pilot:
+            await to_approval(pilot)
+            await pilot.press("e")
+            await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
+            await pilot.press("f1")
+            await until(pilot, lambda: "Each change is checked at once" in text_of(pilot, "#help"))
+            await pilot.press("f1")
+            await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
 
     asyncio.run(flow())
 

@@ -104,6 +104,22 @@ def test_dropped_step_takes_what_waits_for_it_along_and_says_so():
     asyncio.run(flow())
 
 
+def test_down_and_up_go_from_field_to_field_and_to_what_brings_a_dropped_step_back():
+    async def flow():
+        async with make_app().run_test(size=(80, 24)) as pilot:
+            screen = await to_editor(pilot)
+            await pilot.press("down")
+            assert screen.focused is field(screen, 2, "name").field
+            await pilot.press("ctrl+x", "up")
+            assert screen.focused is field(screen, 1, "name").field
+            await pilot.press("down", "enter")
+            assert screen.dropped == {3}
+            await pilot.press("down")
+            assert screen.focused is screen.forms[3].query_one(".drop")
+
+    asyncio.run(flow())
+
+
 def test_dropped_step_comes_back_with_what_it_needs():
     async def flow():
         async with make_app().run_test() as pilot:

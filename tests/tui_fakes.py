@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
 from textual.pilot import Pilot
 
 from tests.speech import FakeMicrophone, FakeTranscriber, speech_like
@@ -226,8 +227,17 @@ def text_of(pilot: Pilot, selector: str = "#runs") -> str:
     for root in pilot.app.screen.query(selector):
         for widget in root.walk_children(with_self=True):
             if isinstance(widget, (Static, Label)) and widget.display:
-                found.append(str(widget.visual if hasattr(widget, "visual") else widget.render()))
+                found.append(_plain(widget.visual if hasattr(widget, "visual") else widget.render()))
     return "\n".join(found)
+
+
+def _plain(visual: Any) -> str:
+    """A text as it is; a table as its cells, line by line."""
+    table = getattr(visual, "_renderable", None)
+    if not isinstance(table, Table):
+        return str(visual)
+    cells = [list(column.cells) for column in table.columns]
+    return "\n".join(" ".join(map(str, row)) for row in zip(*cells, strict=True))
 
 
 def file_at(folder: Path, name: str, text: str) -> Path:

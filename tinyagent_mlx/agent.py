@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from tinyagent_mlx.desktop.base import Desktop
 from tinyagent_mlx.events import Event
-from tinyagent_mlx.executor import Approve, Outcome, execute
+from tinyagent_mlx.executor import Approve, Confirm, Outcome, execute
 from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.planner import PlanEnd, Planner
 from tinyagent_mlx.retriever import Retriever
@@ -41,20 +41,41 @@ class Agent:
         assert stream.end is not None
         return Planned(text, Plan(steps), stream.retrieved, stream.end, time.perf_counter() - began)
 
-    async def run(self, text: str, now: datetime, approve: Approve, emit: Callable[[Event], None]) -> Outcome:
-        """Plan a request and carry it out while it is planned; planning has a thread of its own."""
+    async def run(
+        self,
+        text: str,
+        now: datetime,
+        approve: Approve,
+        emit: Callable[[Event], None],
+        confirm: Confirm | None = None,
+        foreign: Collection[str] = (),
+    ) -> Outcome:
+        """Plan a request and carry it out while it is planned; planning has a thread of its own.
+
+        `foreign` are texts that others may have written and that may stand in the request.
+        """
         stream = _Stream(self, text, now)
         doubted = stream.doubted if self.planner.ask_below > 0 else None
-        return await execute(_in_thread(stream), self.toolbox, self.desktop, approve, emit, now, doubted)
+        return await execute(
+            _in_thread(stream), self.toolbox, self.desktop, approve, emit, now, doubted, confirm, foreign
+        )
 
-    async def carry_out(self, plan: Plan, now: datetime, approve: Approve, emit: Callable[[Event], None]) -> Outcome:
-        """Carry out a plan that was made before."""
+    async def carry_out(
+        self,
+        plan: Plan,
+        now: datetime,
+        approve: Approve,
+        emit: Callable[[Event], None],
+        confirm: Confirm | None = None,
+        foreign: Collection[str] = (),
+    ) -> Outcome:
+        """Carry out a plan that was made before; `foreign` are texts in it that others may have written."""
 
         async def steps() -> AsyncIterator[Step]:
             for step in plan.steps:
                 yield step
 
-        return await execute(steps(), self.toolbox, self.desktop, approve, emit, now)
+        return await execute(steps(), self.toolbox, self.desktop, approve, emit, now, confirm=confirm, foreign=foreign)
 
 
 class _Stream:

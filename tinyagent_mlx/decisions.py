@@ -11,6 +11,7 @@ Candidates stand in one row: [end of plan, empty, stop | tools | constants | ear
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -164,6 +165,13 @@ class Cursor:
     _used: list[tuple[int, int]] = field(default_factory=list)
     _start: int = -1
     _tool: Tool | None = None
+
+    def fork(self) -> Cursor:
+        """A copy that goes on by itself."""
+        other = copy(self)
+        other.steps, other._pieces = [*self.steps], [*self._pieces]
+        other._values, other._used = [*self._values], [*self._used]
+        return other
 
     @property
     def size(self) -> int:

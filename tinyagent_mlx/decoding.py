@@ -44,13 +44,14 @@ class _Memory:
 
 
 class Decoder:
-    """A model with its tokenizer, as `mlx_lm.load` gives them. `reuse` keeps the memory of a prompt for the next.
+    """A model with its tokenizer, as `mlx_lm.load` gives them. `reuse` keeps the memory of a prompt for the next; `chat`
+    puts prompts into the tokenizer's chat template, where it has one.
 
     Arrays that are kept are evaluated: sessions may run in one thread after another.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any, reuse: bool = True):
-        self.model, self.tokenizer, self.reuse = model, tokenizer, reuse
+    def __init__(self, model: nn.Module, tokenizer: Any, reuse: bool = True, chat: bool = True):
+        self.model, self.tokenizer, self.reuse, self.chat = model, tokenizer, reuse, chat
         self._grammar_tokens = _grammar_tokenizer(tokenizer)
         self._kept: _Memory | None = None
         self.matcher = lru_cache(64)(self._matcher)
@@ -60,7 +61,7 @@ class Decoder:
         return Session(self, self.encode(prompt, written))
 
     def encode(self, prompt: str, written: str = "") -> list[int]:
-        return encode(self.tokenizer, prompt, written)
+        return encode(self.tokenizer, prompt, written, self.chat)
 
     def _matcher(self, grammar: str) -> LLMatcher:
         """A fresh matcher; to be copied, not used."""
@@ -177,14 +178,14 @@ class Session:
         self._decoder.keep(self._memory)
 
 
-def encode(tokenizer: Any, prompt: str, written: str = "") -> list[int]:
-    """Tokens of a prompt, in the tokenizer's chat template where it has one; `written` is text that stands after it.
+def encode(tokenizer: Any, prompt: str, written: str = "", chat: bool = True) -> list[int]:
+    """Tokens of a prompt, with `chat` in the tokenizer's template where it has one; `written` is text that stands after it.
 
     What looks like a special token is taken apart: it came in with a request.
     """
     for special in _special_texts(tokenizer):
         prompt = prompt.replace(special, f"{special[0]} {special[1:]}")
-    if not tokenizer.has_chat_template:
+    if not (chat and tokenizer.has_chat_template):
         return list(tokenizer.encode(prompt + written))
     try:
         text = tokenizer.apply_chat_template(
@@ -234,10 +235,10 @@ def load_folder(folder: Path) -> tuple[nn.Module, Any, dict[str, Any]]:
     return model, tokenizer, config
 
 
-def load_decoder(folder: Path) -> Decoder:
+def load_decoder(folder: Path, chat: bool = True) -> Decoder:
     """Load a model folder as a decoder. Raises `PlannerError` when it is none."""
     model, tokenizer, _ = load_folder(folder)
-    return Decoder(model if device.on_gpu() else for_cpu(model), tokenizer)
+    return Decoder(model if device.on_gpu() else for_cpu(model), tokenizer, chat=chat)
 
 
 def for_cpu(model: Any) -> Any:

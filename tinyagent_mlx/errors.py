@@ -5,6 +5,7 @@
     ├── ConfigError           exit status 2: tools.yaml or another configuration file is wrong
     ├── PlanError             a plan does not parse or does not check
     ├── PlannerError          a planner could not make a plan (weights missing, model broken)
+    ├── ModelError            a model can't be fetched, converted or removed
     ├── VoiceError            there is no sound to be had, or no words in it
     ├── HistoryError          the history can't be used, or what is asked of it is not there
     └── StepError             a step could not be carried out
@@ -36,6 +37,10 @@ class PlanError(TinyAgentError):
 
 
 class PlannerError(TinyAgentError):
+    pass
+
+
+class ModelError(TinyAgentError):
     pass
 
 

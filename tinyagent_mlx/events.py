@@ -68,9 +68,10 @@ class StepSkipped:
 
 @dataclass(frozen=True)
 class StepRefused:
-    """Not tried, because it was not approved."""
+    """Not tried, because it was not approved, or was held back for the reason in `message`."""
 
     step: Step
+    message: str = ""
 
 
 @dataclass(frozen=True)

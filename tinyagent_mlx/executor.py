@@ -1,7 +1,8 @@
 """Carry out a plan while it is still being made.
 
 A step starts when its inputs are there. Reads start at once; writes and sends wait for one approval of the whole plan.
-Steps of one app run one after another, apps run side by side. What fails stops only what depends on it. This module
+Steps of one app run one after another, apps run side by side. What fails stops only what depends on it. A send that would
+carry text that others may have written is asked about once more, with its arguments as they would go out. This module
 knows the graph and the clock; how a step is carried out is the desktop's affair.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,13 +32,16 @@ from tinyagent_mlx.events import (
     StepUnknown,
 )
 from tinyagent_mlx.plan import Plan, Step
+from tinyagent_mlx.taint import foreign_steps, lets_out
 from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.values import map_references
 from tinyagent_mlx.when import parse_iso
 
 Approve = Callable[[Plan], Awaitable[Plan | None]]
+Confirm = Callable[[Step, Mapping[str, Any]], Awaitable[bool]]
 Emit = Callable[[Event], None]
 
+HELD_BACK = "it would send text that others may have written, and that was not allowed"
 _CHECK = "Look whether it happened before you run it again."
 
 
@@ -59,10 +63,16 @@ class Outcome:
         """The results of the steps that were done."""
         return {k: ending.result for k, ending in self.endings.items() if isinstance(ending, StepDone)}
 
+    def foreign(self, tools: Toolbox) -> tuple[str, ...]:
+        """The results that others may have written."""
+        values = {k: result.value for k, result in self.results().items()}
+        steps = {step.id: step for step in self.plan.steps}
+        return tuple(values[k] for k in sorted(foreign_steps(steps, values, tools)))
+
 
 async def execute(
     steps: AsyncIterator[Step], tools: Toolbox, desktop: Desktop, approve: Approve, emit: Emit, now: datetime,
-    doubted: Callable[[], bool] | None = None,
+    doubted: Callable[[], bool] | None = None, confirm: Confirm | None = None, foreign: Collection[str] = (),
 ) -> Outcome:  # fmt: skip
     """Run a plan as it streams in and account for every step.
 
@@ -72,8 +82,12 @@ async def execute(
 
     `doubted` says after the last step whether the planner is unsure of its plan; then reads wait for the approval too.
     Where it is given nothing starts before that is known.
+
+    `confirm` is asked right before a send that would carry foreign text (see `taint.py`), with the arguments as they
+    would go out; without it such a send is refused. `foreign` are texts in the plan itself that were results of an
+    earlier run.
     """
-    run = _Run(tools, desktop, emit, now, holding=doubted is not None)
+    run = _Run(tools, desktop, emit, now, doubted is not None, confirm, foreign)
     try:
         async for step in steps:
             run.add(step)
@@ -96,9 +110,13 @@ async def execute(
 
 
 class _Run:
-    def __init__(self, tools: Toolbox, desktop: Desktop, emit: Emit, now: datetime, holding: bool):
+    def __init__(
+        self, tools: Toolbox, desktop: Desktop, emit: Emit, now: datetime, holding: bool,
+        confirm: Confirm | None, foreign: Collection[str],
+    ):  # fmt: skip
         self.tools, self.desktop, self.emit, self.now = tools, desktop, emit, now
-        self.holding = holding
+        self.holding, self.confirm, self.foreign = holding, confirm, foreign
+        self.asking = asyncio.Lock()  # one question at a time
         self.steps: dict[int, Step] = {}
         self.endings: dict[int, Ending] = {}
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -186,11 +204,24 @@ class _Run:
                 self._end(StepSkipped(step, k))
                 return
         tool = self.tools[step.tool]
-        async with self.locks[tool.app]:
-            await self._call(step, tool)
-
-    async def _call(self, step: Step, tool: Tool) -> None:
         arguments = self._arguments(step, tool)
+        if self._lets_out(step, tool, arguments) and not await self._confirmed(step, arguments):
+            self._end(StepRefused(step, HELD_BACK))
+            return
+        async with self.locks[tool.app]:
+            await self._call(step, tool, arguments)
+
+    def _lets_out(self, step: Step, tool: Tool, arguments: dict[str, Any]) -> bool:
+        results = {k: end.result.value for k, end in self.endings.items() if isinstance(end, StepDone)}
+        return lets_out(step, tool, arguments, foreign_steps(self.steps, results, self.tools), self.foreign)
+
+    async def _confirmed(self, step: Step, arguments: dict[str, Any]) -> bool:
+        if self.confirm is None:
+            return False
+        async with self.asking:
+            return await self.confirm(step, arguments)
+
+    async def _call(self, step: Step, tool: Tool, arguments: dict[str, Any]) -> None:
         unclear = _unclear_moment(tool, arguments)
         if unclear:
             self._end(

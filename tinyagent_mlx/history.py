@@ -265,6 +265,13 @@ class History:
                 (answer, self._time(), edited, run),
             )
 
+    def confirmation(self, run: int, step: int, yes: bool) -> None:
+        """Write down the answer for a send that was asked about once more, because it carries foreign text."""
+        words = "was shown in full and allowed, because it carries text that others may have written"
+        with self._write() as db:
+            said = words if yes else "was asked about and not allowed"
+            db.execute("UPDATE step SET message = ? WHERE rowid = ?", (said, _last(db, run, step)))
+
     def end(self, run: int, fault: str = "") -> None:
         """Write down that this program is through with a run; `fault` is what broke it off."""
         with self._write() as db:
@@ -465,6 +472,8 @@ def _facts(event: events.Ending) -> dict[str, object]:
             return {"message": _text(message), "advice": _text(advice)}
         case events.StepSkipped(_, because):
             return {"message": f"step {because} gave no result"}
+        case events.StepRefused(_, message):
+            return {"message": _text(message)}
     return {}
 
 

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Protocol
 
 from tinyagent_mlx.check import check_step
-from tinyagent_mlx.errors import PlannerError
+from tinyagent_mlx.errors import ConfigError, PlannerError
 from tinyagent_mlx.grammar import MORE, line_grammar
 from tinyagent_mlx.plan import PlanParser, Step
 from tinyagent_mlx.planner import PlanEnd
-from tinyagent_mlx.prompt import PLAIN, PROFILES, Declared, Examples, Profile, planner_prompt
+from tinyagent_mlx.profile import Profile, from_data, to_data
+from tinyagent_mlx.prompt import PLAIN, PROFILES, Declared, Examples, planner_prompt
 from tinyagent_mlx.toolbox import Toolbox
 
 MAX_STEPS = 24
 MAX_TOKENS = 1024
-PROMPT_FILE = "prompt.json"  # in the folder of a model that was trained here: {"profile", "examples"}
+PROMPT_FILE = "prompt.json"  # in a model's folder: {"profile", "examples"}, and "layout" where the profile is none of ours
 
 
 class Writer(Protocol):
@@ -53,7 +54,8 @@ def load(folder: Path, profile: Profile | None = None, examples: Examples | None
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from tinyagent_mlx.decoding import load_decoder
 
-    return LanguagePlanner(load_decoder(folder), profile or trained_profile(folder), examples)
+    profile = profile or trained_profile(folder)
+    return LanguagePlanner(load_decoder(folder, profile.chat), profile, examples)
 
 
 def trained_profile(folder: Path) -> Profile:
@@ -66,11 +68,34 @@ def trained_profile(folder: Path) -> Profile:
         name, examples = said["profile"], said["examples"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PlannerError(f"{file}: expected the keys 'profile' and 'examples': {error!r}") from error
+    if "layout" in said:
+        return replace(_layout(said["layout"], file, name), examples=_count(examples, file))
     if name not in PROFILES:
         raise PlannerError(f"{file}: key 'profile': {name!r} is none of {', '.join(PROFILES)}")
+    return replace(PROFILES[name], examples=_count(examples, file))
+
+
+def _count(examples: object, file: Path) -> int:
     if not isinstance(examples, int) or examples < 0:
         raise PlannerError(f"{file}: key 'examples': is {examples!r}, expected a number from 0")
-    return replace(PROFILES[name], examples=examples)
+    return examples
+
+
+def _layout(data: object, file: Path, name: str) -> Profile:
+    try:
+        return from_data(data, f"{file}: key 'layout'", name)
+    except ConfigError as error:
+        raise PlannerError(str(error)) from error
+
+
+def keep_profile(folder: Path, profile: Profile) -> None:
+    """Write the layout of a model's prompts beside it; `trained_profile` reads it."""
+    said: dict[str, object] = {"profile": profile.name, "examples": profile.examples}
+    if replace(PROFILES.get(profile.name, PLAIN), examples=profile.examples) != profile:
+        said["layout"] = {key: value for key, value in to_data(profile).items() if key not in ("name", "examples")}
+    part = folder / f"{PROMPT_FILE}.part"
+    part.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / PROMPT_FILE)
 
 
 class LanguagePlanner:
@@ -131,8 +156,8 @@ class _Run:
 
     @property
     def _more(self) -> bool:
-        """Whether there are tools to ask for."""
-        return len(self.at_hand) < len(self.tools)
+        """Whether there are tools to ask for, and the model is told so."""
+        return self.planner.profile.asks_for_more and len(self.at_hand) < len(self.tools)
 
     def next_step(self) -> Step | None:
         """Write one more line; None when the plan is at its end."""

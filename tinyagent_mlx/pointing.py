@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -148,18 +149,56 @@ class PointerPlanner:
         """A step comes out as soon as its last argument is decided."""
         read, compiled = self.engine.read(text), self.engine.compile(tools)
         allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
-        cursor = Cursor(compiled.layout, text, read.words, allowed)
-        decoding = _Decoding(self.engine, compiled, read)
-        least = 1.0
-        while not cursor.done:
-            legal = cursor.legal()
-            chosen, probability = decoding.decide(cursor, legal)
-            least = min(least, probability)
-            step = cursor.choose(chosen)
+        at = _At(Cursor(compiled.layout, text, read.words, allowed), _Decoding(self.engine, compiled, read))
+        while not at.cursor.done:
+            at, step = _next_step(at)
             if step:
                 yield step
-        sure = float(np.interp(least, self._least, self._right))
-        yield PlanEnd(len(read.batch.tokens[0]), decoding.decisions, decoding.decisions + 1, sure)
+        sure = float(np.interp(at.least, self._least, self._right))
+        decisions = at.decoding.decisions
+        yield PlanEnd(len(read.batch.tokens[0]), decisions, decisions + 1, sure)
+
+
+@dataclass
+class _At:
+    """How far a plan is decided, and the probability of its least probable decision."""
+
+    cursor: Cursor
+    decoding: _Decoding
+    least: float = 1.0
+
+    def fork(self) -> _At:
+        return _At(self.cursor.fork(), self.decoding.fork(), self.least)
+
+
+def _next_step(at: _At) -> tuple[_At, Step | None]:
+    """Decide one step more, or the end of the plan (None). Nobody asks for the same thing twice: a step that repeats an
+    earlier one is taken back, and another tool or the end is decided on."""
+    tried: list[int] = []
+    while True:
+        ahead = at.fork()
+        tool, step = _decide_step(ahead, tried)
+        if step is None or not any(_same(step, earlier) for earlier in at.cursor.steps):
+            return ahead, step
+        tried.append(tool)
+
+
+def _decide_step(at: _At, tried: list[int]) -> tuple[int, Step | None]:
+    """Take decisions up to the end of a step; gives the first of them, and the step."""
+    first, step = -1, None
+    while step is None and not at.cursor.done:
+        legal = at.cursor.legal()
+        if first < 0:
+            legal[tried] = False
+        chosen, probability = at.decoding.decide(at.cursor, legal)
+        at.least = min(at.least, probability)
+        first = chosen if first < 0 else first
+        step = at.cursor.choose(chosen)
+    return first, step
+
+
+def _same(one: Step, other: Step) -> bool:
+    return (one.tool, one.arguments) == (other.tool, other.arguments)
 
 
 class _Decoding:
@@ -187,6 +226,12 @@ class _Decoding:
         self.hints = model.hints(schema, mx.array(logits)[None])
         self._renew()
         mx.eval(self.fixed, self.words, self.keys, self.slots, self.hints, self.crossed)
+
+    def fork(self) -> _Decoding:
+        """A copy that goes on by itself; arrays of MLX never change, so they are shared."""
+        other = copy(self)
+        other.step_tools, other.step_starts = self.step_tools.copy(), self.step_starts.copy()
+        return other
 
     def _renew(self) -> None:
         tools, starts = mx.array(self.step_tools), mx.array(self.step_starts)

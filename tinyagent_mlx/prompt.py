@@ -1,55 +1,36 @@
 """The planner's prompt: a pure function of tools, request and moment. It knows nothing of models and tokenizers.
 
 What never changes stands first (the plan language, the common rules), then what retrieval chose (tools, examples),
-then the moment and the request: a model's memory of the beginning serves every request.
+then the moment and the request: a model's memory of the beginning serves every request. Which words those are is a
+`Profile`'s; ours are in profiles.yaml.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
-from tinyagent_mlx.grammar import MORE
-from tinyagent_mlx.plan import END, Plan, print_plan
+import yaml
+
+from tinyagent_mlx.plan import Plan, print_plan
+from tinyagent_mlx.profile import Piece, Profile, fill, from_data
 from tinyagent_mlx.toolbox import Argument, Example, Tool, Toolbox
 
-MAX_EXAMPLES = 3
-MAX_DECLARED = 2  # without the request's nearness to choose by
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")  # in no locale's words
+MAX_DECLARED = 2  # examples, without the request's nearness to choose by
 
 
-@dataclass(frozen=True)
-class Profile:
-    """A layout of the prompt: what a trained model expects around the same text.
-
-    `frame` holds `{instructions}`, `{now}` and `{request}`; the plan's first line follows right after it. `intro` and
-    `missing` explain the plan language and the way to more tools; `notes` shows the rules and what tools and arguments
-    are for, which a model that was trained on these tools alone does without; `examples` is how many are shown at most.
-    """
-
-    name: str = "plain"
-    frame: str = "{instructions}\n\nNow: {now}\nRequest: {request}\nPlan:\n"
-    intro: str = (
-        "Plan the request as numbered calls, one a line. "
-        '"$k" is the result of line k. Names, times and addresses are words of the request. '
-        f"The last line is join(){END}, alone when nothing fits."
-    )
-    missing: str = f'When a tool is missing, the line is "{MORE}".'
-    notes: bool = True
-    examples: int = MAX_EXAMPLES
+def _ours() -> tuple[dict[str, Profile], dict[str, str]]:
+    """The profiles and the frames of profiles.yaml."""
+    file = Path(__file__).with_name("profiles.yaml")
+    data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    profiles = {name: from_data(entry, f"{file}: {name}", name) for name, entry in data["profiles"].items()}
+    return profiles, data["frames"]
 
 
-PLAIN = Profile()
-ALPACA = Profile(
-    name="alpaca",
-    frame="### Instruction:\n{instructions}\n\nNow: {now}\n\n### Input:\n{request}\n\n### Response:\n",
-)
-BRIEF = Profile(
-    name="brief", frame="{instructions}\n\nRequest: {request}\nPlan:\n", intro="", missing=MORE, notes=False
-)  # for a small model of our own: it knows the tools, and dates stay words of the request
-PROFILES = {profile.name: profile for profile in (PLAIN, ALPACA, BRIEF)}
+PROFILES, FRAMES = _ours()
+PLAIN, ALPACA, BRIEF = (PROFILES[name] for name in ("plain", "alpaca", "brief"))
 
 
 class Examples(Protocol):
@@ -77,25 +58,58 @@ def planner_prompt(
 
     `examples` are those to show, in order; None leaves it to `Declared`.
     """
-    show = tool_block if profile.notes else _bare
-    blocks = [profile.intro, _listed("Rules:", tools.rules) if profile.notes else ""]
-    blocks.append("\n".join(["Tools:", *map(show, tools), *([profile.missing] if more else [])]))
+    request = " ".join(request.split())
     shown = Declared().choose(request, tools, profile.examples) if examples is None else examples
-    blocks.extend(map(_example, shown))
-    instructions = "\n\n".join(block for block in blocks if block)
-    moment = f"{_DAYS[now.weekday()]} {now:%Y-%m-%d %H:%M}"
-    return profile.frame.format(instructions=instructions, now=moment, request=" ".join(request.split()))
+    blocks = {tool.name: profile.blocks.get(tool.name) or _block(tool, profile) for tool in _in_order(tools, profile)}
+    system = system_text(profile, blocks, now, [_example(example, profile) for example in shown], tools.rules, more)
+    return fill(profile.frame, system=system, user=fill(profile.user, request=request, now=now), now=now)
+
+
+def system_text(
+    profile: Profile, blocks: Mapping[str, str], now: datetime, examples: Sequence[str] = (), rules: Sequence[str] = (),
+    more: bool = False,
+) -> str:  # fmt: skip
+    """What stands before the request: `blocks` are the tools at hand in the profile's words, in order, and `examples` are
+    written as they are."""
+    counts: dict[str, Any] = {"tools": len(blocks), "entries": len(blocks) + 1, "now": now}
+    parts: list[str] = []
+    for piece in profile.system:
+        if not _stands(piece, blocks, bool(rules), more):
+            continue
+        if piece.each == "rule":
+            parts.extend(fill(piece.text, rule=rule) for rule in rules)
+        elif piece.each == "tool":
+            numbered = enumerate(blocks.items(), 1)
+            parts.extend(fill(piece.text, number=number, name=name, block=text) for number, (name, text) in numbered)
+        elif piece.each == "example":
+            parts.extend(examples)
+        else:
+            parts.append(fill(piece.text, **counts))
+    return "".join(parts)
+
+
+def _stands(piece: Piece, at_hand: Mapping[str, str], rules: bool, more: bool) -> bool:
+    if (piece.when == "rules" and not rules) or (piece.when == "more" and not more):
+        return False
+    return (not piece.any or any(name in at_hand for name in piece.any)) and all(name in at_hand for name in piece.all)
+
+
+def _in_order(tools: Toolbox, profile: Profile) -> list[Tool]:
+    """Tools in the order that the profile lists them in; those that it does not know come last."""
+    place = {name: number for number, name in enumerate(profile.order)}
+    return sorted(tools, key=lambda tool: place.get(tool.name, len(place)))
+
+
+def _block(tool: Tool, profile: Profile) -> str:
+    """A tool that the profile has no words for; it ends as the profile's own do."""
+    known = next(iter(profile.blocks.values()), "")
+    return tool_block(tool) + known[len(known.rstrip("\n")) :]
 
 
 def tool_block(tool: Tool) -> str:
     """A tool as the prompt shows it: its signature with a note on each argument, what it does, its rules."""
     arguments = "; ".join(map(_argument, tool.arguments))
     return "\n  ".join([f"{tool.name}({arguments}) -> {tool.returns}", tool.description, *tool.rules])
-
-
-def _bare(tool: Tool) -> str:
-    """A tool by its names alone."""
-    return f"{tool.name}({', '.join(argument.name for argument in tool.arguments)})"
 
 
 def _argument(argument: Argument) -> str:
@@ -122,9 +136,18 @@ def choose_examples(tools: Toolbox, most: int) -> tuple[Example, ...]:
     return tuple(chosen)
 
 
-def _example(example: Example) -> str:
-    return f"Request: {' '.join(example.request.split())}\nPlan:\n{print_plan(Plan(example.plan.steps), join=True)}"
+def _example(example: Example, profile: Profile) -> str:
+    """An example as the profile has it word for word, or else in its layout."""
+    return profile.shown.get(example.request) or example_text(example, profile)
 
 
-def _listed(title: str, lines: tuple[str, ...]) -> str:
-    return "\n".join([title, *(f"- {line}" for line in lines)]) if lines else ""
+def example_text(example: Example, profile: Profile) -> str:
+    """An example in the profile's layout; "" where it shows none."""
+    layout = next((piece.text for piece in profile.system if piece.each == "example"), "")
+    plan = Plan(example.plan.steps)
+    request = " ".join(example.request.split())
+    steps = print_plan(plan)
+    return fill(
+        layout, request=request, plan=print_plan(plan, join=True), steps=f"{steps}\n" if steps else "",
+        number=len(plan.steps) + 1,
+    )  # fmt: skip

@@ -90,6 +90,8 @@ class RunRecord:
             return "failed"
         if self.approval == "refused":
             return "not approved"
+        if any(step.state == "refused" and step.message for step in self.last.values()):
+            return "held back"
         if not self.planned or "cancelled" in states or "not started" in states:
             return "stopped"
         return "done" if self.steps else "no plan"

@@ -24,15 +24,33 @@ _HEAD = "# What was chosen in tinyagent; edit it as you like.\n"
 
 
 @dataclass(frozen=True)
+class Mcp:
+    """`allow` are the tools that write or send for clients of `tinyagent mcp`, each by its name."""
+
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Files:
+    """`roots` are the folders whose files may be found, summarized and attached."""
+
+    roots: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """`allow` are the tools that write without asking, `allow_sends` those that send without asking; `keys` maps the id of
-    what a key does to the keys that do it.
+    what a key does to the keys that do it. `model` and `retriever` are models of `tinyagent models`, "" for the shipped ones.
     """
 
     theme: str = ""
     allow: tuple[str, ...] = ()
     allow_sends: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+    mcp: Mcp = Mcp()
+    files: Files = Files()
+    model: str = ""
+    retriever: str = ""
 
 
 def read(file: Path) -> Settings:
@@ -148,4 +166,35 @@ def _map(value: Any) -> dict[str, str]:
     return value
 
 
-_KINDS: dict[str, Callable[[Any], Any]] = {"str": _text, "tuple[str, ...]": _texts, "Mapping[str, str]": _map}
+def _mcp(value: Any) -> Mcp:
+    names = _section(value, "allow", "'allow: [create_note]'")
+    if any(name != name.strip() or "*" in name or "?" in name for name in names):
+        raise ValueError("under 'allow' each tool by its whole name: no pattern stands for several")
+    return Mcp(names)
+
+
+def _files(value: Any) -> Files:
+    names = _section(value, "roots", "'roots: [~/Documents]'")
+    try:
+        roots = tuple(Path(name).expanduser() for name in names)
+    except RuntimeError as error:  # the home of nobody
+        raise ValueError("under 'roots' folders by their full path or from ~") from error
+    if not all(root.is_absolute() and root != Path(root.anchor) and ".." not in root.parts for root in roots):
+        raise ValueError("under 'roots' folders by their full path or from ~, and not the whole disk")
+    return Files(roots)
+
+
+def _section(value: Any, key: str, example: str) -> tuple[str, ...]:
+    """The list of names that stands under the one key that a section may have."""
+    if not isinstance(value, dict) or set(value) - {key}:
+        raise ValueError(f"{example} under it and nothing else")
+    return _texts(value.get(key, []))
+
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "str": _text,
+    "tuple[str, ...]": _texts,
+    "Mapping[str, str]": _map,
+    "Mcp": _mcp,
+    "Files": _files,
+}

@@ -54,7 +54,7 @@ class TinyAgentApp(App[None]):
     CSS_PATH = "app.tcss"
     TITLE = "tinyagent"
     BINDINGS: ClassVar = [
-        bind("app.help", "help", "Help"),
+        bind("app.help", "help", "Help", priority=True),
         bind("app.ask", "go('ask')", "Ask", show=False),
         bind("app.tools", "go('tools')", "Tools", show=False),
         bind("app.doctor", "go('doctor')", "Doctor", show=False),
@@ -197,7 +197,9 @@ class TinyAgentApp(App[None]):
     def action_help(self) -> None:
         from tui.help import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        else:
             self.push_screen(HelpScreen(getattr(self.screen, "HELP", "ask"), self.choices.settings.keys))
 
     async def on_doctor_screen_tried(self, event: DoctorScreen.Tried) -> None:
@@ -280,7 +282,7 @@ def make(options: argparse.Namespace) -> TinyAgentApp:
         home=home,
         edit=edit_file,
         trail=trail,
-        cases=setup.own_source(options).file.with_name("cases.jsonl"),
+        cases=setup.own_cases(options),
         choices=choices,
     )
 

@@ -63,6 +63,8 @@ class AskScreen(Screen[None]):
         self.engine, self.now, self.examples = engine, now, examples
         self.trail, self.choices = trail, choices
         self.prompt = Prompt(history, self._accept, blink)
+        self.clock = clock
+        self.foreign: set[str] = set()  # results of earlier requests that others may have written
         self.bar = ApprovalBar(clock)
         self.voice = VoiceBar(ears)
         self.running: Worker[None] | None = None

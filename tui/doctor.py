@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -34,6 +35,8 @@ class DoctorScreen(Screen[None]):
     BINDINGS: ClassVar = [
         bind("doctor.check", "check", "Check again"),
         Binding("escape", "app.go('ask')", "Ask"),
+        Binding("pageup", "scroll_page(-1)", show=False, priority=True),
+        Binding("pagedown", "scroll_page(1)", show=False, priority=True),
     ]
     HELP = "doctor"
 
@@ -71,14 +74,18 @@ class DoctorScreen(Screen[None]):
 
     async def _check(self) -> None:
         found = await asyncio.to_thread(lambda: list(self.checks()))
-        text = Text()
+        table = Table.grid(padding=(0, 1))  # a long line goes on under its own beginning
         for check in found:
             mark, style = _MARKS[check.state]
-            text.append("\n" if text else "").append(f"{mark} ", f"bold {style}").append(f"{check.subject:<9}", "bold")
-            text.append(f"{check.finding}" if check.state == "ok" else f"{check.state}: {check.finding}")
+            text = Text(check.finding if check.state == "ok" else f"{check.state}: {check.finding}")
             if check.remedy:
-                text.append(f"\n           → {check.remedy}", "dim")
-        self.query_one("#checks", Static).update(text)
+                text.append(f"\n→ {check.remedy}", "dim")
+            table.add_row(Text(mark, f"bold {style}"), Text(check.subject, "bold"), text)
+        self.query_one("#checks", Static).update(table)
+
+    def action_scroll_page(self, pages: int) -> None:
+        view = self.query_one("#doctor")
+        view.scroll_relative(y=pages * max(1, view.size.height - 2), animate=False)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

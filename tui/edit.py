@@ -31,8 +31,6 @@ class EditScreen(ModalScreen[Plan | None]):
         bind("edit.keep", "keep", "Keep the changes", priority=True),
         bind("edit.drop", "drop", "Drop / bring back this step", priority=True),
         Binding("escape", "dismiss(None)", "Leave unchanged"),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
     ]
 
     HELP = "edit"
@@ -95,6 +93,12 @@ class EditScreen(ModalScreen[Plan | None]):
         else:
             self.dismiss(plan)
 
+    def action_field(self, by: int) -> None:
+        """Go to the field before or after; of a dropped step, to the button that brings it back."""
+        stops = [w for w in self.focus_chain if isinstance(w, Input) or w is self.focused or w.has_class("-back")]
+        if self.focused in stops:
+            stops[(stops.index(self.focused) + by) % len(stops)].focus()
+
     def action_drop(self) -> None:
         form = next(
             (node for node in (self.focused.ancestors_with_self if self.focused else ()) if isinstance(node, StepForm)),
@@ -127,6 +131,7 @@ class EditScreen(ModalScreen[Plan | None]):
             )
         for k, form in self.forms.items():
             form.show_dropped(k in self.dropped)
+        self.forms[number].to_first()
         self._told = told + " "
         self._check()
         self._told = ""
@@ -139,6 +144,11 @@ class EditScreen(ModalScreen[Plan | None]):
 
 class StepForm(Vertical):
     """The fields of one step."""
+
+    BINDINGS: ClassVar = [  # here and not on the screen: the box around the forms scrolls with these keys
+        Binding("up", "screen.field(-1)", show=False),
+        Binding("down", "screen.field(1)", show=False),
+    ]
 
     def __init__(self, step: Step, tool: Tool):
         super().__init__(classes="form")
@@ -169,9 +179,14 @@ class StepForm(Vertical):
         self.set_class(dropped, "-dropped")
         for row in self.rows:
             row.display = not dropped
-        self.query_one(".drop", Button).label = "Bring back" if dropped else "Drop"
-        if dropped:
-            self.query_one(".drop", Button).focus()
+        button = self.query_one(".drop", Button)
+        button.label = "Bring back" if dropped else "Drop"
+        button.set_class(dropped, "-back")
+
+    def to_first(self) -> None:
+        """Be at the first field, or at the button of a step that has none to show."""
+        shown = [row.field for row in self.rows if row.display]
+        (shown[0] if shown else self.query_one(".drop", Button)).focus()
 
 
 def _unclear(argument: Argument, value: Value) -> str:

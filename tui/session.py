@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tinyagent_mlx import events
+from tinyagent_mlx.cli.show import outgoing
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.plan import Plan, Step
 from tui import wording
 from tui.approval import Answer
 from tui.edit import EditScreen
+from tui.outgoing import OutgoingScreen
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
@@ -53,16 +56,30 @@ class Session:
         agent = self.record.guard(self.agent) if self.record else self.agent
         try:
             if plan:
-                outcome = await agent.carry_out(plan, self.screen.now(), self.approve, self._show)
+                outcome = await agent.carry_out(
+                    plan, self.screen.now(), self.approve, self._show, self.confirm, self.screen.foreign
+                )
             else:
-                outcome = await agent.run(request, self.screen.now(), self.approve, self._show)
+                outcome = await agent.run(request, self.screen.now(), self.approve, self._show, self.confirm)
         except BaseException as error:
             if self.record:
                 await self.record.end(str(error) or type(error).__name__)
             raise
+        self.screen.foreign.update(outcome.foreign(agent.toolbox))
         if self.record:
             await self.record.end()
         return outcome
+
+    async def confirm(self, step: Step, arguments: Mapping[str, Any]) -> bool:
+        """Ask about a send that carries text which others may have written; nothing that was allowed before covers it."""
+        assert self.agent
+        title = f"Step {step.id} · {step.tool} would send this out"
+        text = outgoing(self.agent.toolbox[step.tool], arguments)
+        screen = OutgoingScreen(title, text, self.screen.prompt.take, self.screen.clock)
+        yes = await self.screen.app.push_screen_wait(screen)
+        if self.record:
+            self.record.confirmation(step.id, yes)
+        return yes
 
     async def _offer_undo(self) -> None:
         if self.screen.trail and self.record and self.agent:

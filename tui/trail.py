@@ -173,6 +173,10 @@ class Record:
     def approval(self, answer: str, plan: Plan | None = None) -> None:
         self._write(lambda history: history.approval(self.run, answer, plan))
 
+    def confirmation(self, step: int, yes: bool) -> None:
+        """Write down the answer for a send that was asked about once more."""
+        self._write(lambda history: history.confirmation(self.run, step, yes))
+
     async def written(self) -> None:
         """Wait until all that was told is on disk. Raises `HistoryError` when some of it can't be written."""
         if self._last:

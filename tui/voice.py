@@ -61,6 +61,7 @@ class VoiceBar(Static):
         self._enough.clear()
         self._worker = self.run_worker(self._hear(), exit_on_error=False)
         self._show("opening the microphone…")
+        self.screen.refresh_bindings()
 
     def cancel(self) -> bool:
         """Drop what is being said; False when nobody speaks."""
@@ -130,7 +131,6 @@ class VoiceBar(Static):
     def _show(self, text: str) -> None:
         self.display = True
         self.update(text)
-        self.screen.refresh_bindings()
 
 
 def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:

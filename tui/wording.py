@@ -111,8 +111,8 @@ def ending_line(ending: events.Ending) -> str:
             return f"it may or may not have happened: {message}"
         case events.StepSkipped(_, because):
             return f"not done: step {because} gave no result"
-        case events.StepRefused():
-            return "not done: not approved"
+        case events.StepRefused(_, message):
+            return f"not done: {message or 'not approved'}"
         case _:
             return "not done: stopped before its turn"
 

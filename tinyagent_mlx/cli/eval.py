@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tinyagent_mlx.cli import setup
+from tinyagent_mlx.errors import ConfigError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cases", type=Path, required=True, metavar="FILE", help="JSON Lines of requests with their plans"
-    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--cases", type=Path, metavar="FILE", help="JSON Lines of requests with their plans")
+    which.add_argument("--mine", action="store_true", help="the cases beside your own tools.yaml")
     parser.add_argument("--rows", type=Path, metavar="OUT", help="write a line a case")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N cases")
     parser.add_argument("--now", metavar="WHEN", help="the moment of cases that name none")
@@ -26,11 +27,12 @@ def call(options: argparse.Namespace) -> int:
     from tinyagent_mlx.cases import read_cases
     from tinyagent_mlx.evaluation import evaluate, row_dict, summarize
 
-    cases = read_cases(options.cases)[: options.limit]
+    cases = read_cases(_mine(options) if options.mine else options.cases)[: options.limit]
     agent = setup.agent(options)
+    model = options.model or setup.settings(options).model or "shipped planner"
     counter = _Counter(len(cases))
     rows = evaluate(agent, cases, setup.now(options.now), counter)
-    summary = {"model": options.model or "shipped planner", "retrieval": options.retrieval} | summarize(rows)
+    summary = {"model": model, "retrieval": setup.retrieval_name(options)} | summarize(rows)
     if options.rows:
         text = "".join(json.dumps(row_dict(row), ensure_ascii=False) + "\n" for row in rows)
         options.rows.write_text(text, encoding="utf-8")
@@ -39,6 +41,15 @@ def call(options: argparse.Namespace) -> int:
     else:
         _print(summary)
     return 0
+
+
+def _mine(options: argparse.Namespace) -> Path:
+    file = setup.own_cases(options)
+    if not file.is_file():
+        raise ConfigError(
+            f"{file}: there are no cases of your own yet; `tinyagent history save-case ID` keeps a request with its right plan"
+        )
+    return file
 
 
 class _Counter:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyagent_mlx.cli import places, setup
+from tinyagent_mlx.cli.show import plain
 
 if TYPE_CHECKING:
     from tinyagent_mlx.history import History
@@ -30,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _action(actions, "export", "every request, one JSON object a line").add_argument("file", type=Path, metavar="FILE")
     saving = _action(actions, "save-case", "append a request to a case file for `tinyagent eval`")
     saving.add_argument("id", type=int, metavar="ID")
-    saving.add_argument("--cases", type=Path, required=True, metavar="FILE")
+    saving.add_argument(
+        "--cases", type=Path, metavar="FILE", help="default: cases.jsonl beside your own tools.yaml, for `eval --mine`"
+    )
     saving.add_argument("--plan", metavar="TEXT", help="the right plan (default: the one that was approved)")
 
 
@@ -58,8 +61,9 @@ def call(options: argparse.Namespace) -> int:
                 said = {"file": str(options.file), "requests": history.export(options.file)}
                 _say(said, "{requests} requests written to {file}", options.json)
             case "save-case":
-                case = history.save_case(options.id, options.cases, _plan(options))
-                _say({"file": str(options.cases), "case": case}, "saved as {case} in {file}", options.json)
+                cases = options.cases or setup.own_cases(options)
+                case = history.save_case(options.id, cases, _plan(options))
+                _say({"file": str(cases), "case": case}, "saved as {case} in {file}", options.json)
             case _:
                 _list(history, " ".join(getattr(options, "text", ())), options.limit, options.json)
     return 0
@@ -150,8 +154,3 @@ def _indented(text: str) -> str:
 
 def _when(time: str) -> str:
     return time[:19].replace("T", " ")
-
-
-def plain(text: str) -> str:
-    """Text that can't steer a terminal: what does not print is spelled out, line ends apart."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

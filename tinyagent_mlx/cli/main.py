@@ -20,11 +20,13 @@ VERBS = {
     "history": "list, show, search and export what was asked, approved and done",
     "undo": "undo a step of a request that was carried out",
     "tools": "list, show and check the tools in tools.yaml",
+    "models": "list, fetch, convert and choose language models by name",
     "finetune": "teach the planner your own tools, from the examples in tools.yaml",
     "train": "train the planner, a small language model, or adapters for a large one",
     "data": "make, ask for and import requests with their plans, to train on",
     "eval": "measure plans against a case file",
     "report": "measure and write the tables and plots that README shows",
+    "mcp": "offer the tools to other programs over the Model Context Protocol",
     "doctor": "say what works on this machine and what does not",
     "demo": "plan and carry out a sample request on sample files",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from tinyagent_mlx import events
 from tinyagent_mlx.cli import show
@@ -44,22 +46,22 @@ class Progress:
             case events.StepDone(step, result, seconds):
                 self._line("green", "✓", step, f"→ {result.value}", f"{seconds:.2f} s")
                 for file in result.files:
-                    self.console.print(f"     {file}", style="dim", markup=False, soft_wrap=True)
+                    self.console.print(show.plain(f"     {file}"), style="dim", markup=False, soft_wrap=True)
             case events.StepFailed(step, message, advice):
                 self._line("red", "✗", step, f"failed: {message}", advice)
             case events.StepUnknown(step, message, advice):
                 self._line("yellow", "?", step, f"may or may not have happened: {message}", advice)
             case events.StepSkipped(step, because):
                 self._line("yellow", "–", step, f"not done: step {because} gave no result")
-            case events.StepRefused(step):
-                self._line("dim", "–", step, "not approved")
+            case events.StepRefused(step, message):
+                self._line("dim", "–", step, f"not done: {message}" if message else "not approved")
             case events.StepCancelled(step):
                 self._line("dim", "–", step, "stopped before its turn")
 
     def _line(self, style: str, mark: str, step: Step, text: str, note: str = "") -> None:
         self.console.print(f"[{style}]{mark}[/] {step.id}. ", end="")
-        self.console.print(f"{self._sentence(step)} {text}", markup=False, end="", soft_wrap=True)
-        self.console.print(f"  {note}" if note else "", style="dim", markup=False, soft_wrap=True)
+        self.console.print(show.plain(f"{self._sentence(step)} {text}"), markup=False, end="", soft_wrap=True)
+        self.console.print(show.plain(f"  {note}") if note else "", style="dim", markup=False, soft_wrap=True)
 
     def _sentence(self, step: Step) -> str:
         """The step in words, with the results that it was given."""
@@ -76,6 +78,24 @@ class Progress:
             print("tinyagent: not approved: there is no terminal to ask on; use --yes", file=sys.stderr)
             return False
         answer = await _line_from_terminal("Carry this out? Type yes: ")
+        return answer.strip().lower() in ("y", "yes")
+
+    async def confirm(self, step: Step, arguments: Mapping[str, Any]) -> bool:
+        """Show what a send would carry and ask, whatever was approved beforehand. Without a terminal the answer is no."""
+        if not sys.stdin.isatty() or self.quiet:
+            print(
+                f"tinyagent: step {step.id}, {step.tool}, was held back: it would send text that others may have written, "
+                "and there is no terminal to show it on; --yes does not cover that",
+                file=sys.stderr,
+            )
+            return False
+        self.console.print(
+            f"Step {step.id}, {step.tool}, would send text that came out of a document, a note or a mail. "
+            "Others may have written it. This goes out:",
+            style="bold yellow", markup=False,
+        )  # fmt: skip
+        print(show.outgoing(self.tools[step.tool], arguments))
+        answer = await _line_from_terminal("Send it? Type yes: ")
         return answer.strip().lower() in ("y", "yes")
 
     def account(self, outcome: Outcome) -> None:

@@ -7,14 +7,16 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import hearing, setup, show
 from tinyagent_mlx.cli.progress import Progress
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.history import History, recording
-from tinyagent_mlx.plan import Plan
+from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.values import map_references
 
 
@@ -26,7 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_acting_options(parser: argparse.ArgumentParser) -> None:
     """Options of the verbs that carry a plan out, wherever the request comes from."""
     setup.add_desktop_option(parser)
-    parser.add_argument("--yes", action="store_true", help="approve the plan beforehand")
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="approve the plan beforehand; a send of text that others may have written asks all the same",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="show each step's exact script and arguments; do nothing"
     )
@@ -82,10 +88,16 @@ async def carry_out(
         if record:
             history, place = record
             run = history.begin(query, now, agent.toolbox, place)
+
+            async def confirm(step: Step, arguments: Mapping[str, Any]) -> bool:
+                yes = await screen.confirm(step, arguments)
+                history.confirmation(run, step.id, yes)
+                return yes
+
             with recording(history, run, screen.show, approve, beforehand=yes) as (emit, ask):
-                outcome = await agent.run(query, now, ask, emit)
+                outcome = await agent.run(query, now, ask, emit, confirm)
         else:
-            outcome = await agent.run(query, now, approve, screen.show)
+            outcome = await agent.run(query, now, approve, screen.show, screen.confirm)
     finally:
         if sys.platform != "win32":
             loop.remove_signal_handler(signal.SIGINT)

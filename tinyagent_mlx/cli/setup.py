@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyagent_mlx import paths
+from tinyagent_mlx import catalog, paths
 from tinyagent_mlx.cli import hearing
 from tinyagent_mlx.errors import ConfigError, PlanError, UsageError
+from tinyagent_mlx.installed import Models
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import Source, load_toolboxes
@@ -21,9 +25,11 @@ if TYPE_CHECKING:
     from tinyagent_mlx.desktop.base import Desktop
     from tinyagent_mlx.history import History
     from tinyagent_mlx.planner import Planner
+    from tinyagent_mlx.profile import Profile
     from tinyagent_mlx.pointing import PointerEngine
     from tinyagent_mlx.retriever import Retriever
     from tinyagent_mlx.sentences import Sentences
+    from tinyagent_mlx.settings import Settings
     from tinyagent_mlx.toolbox import Example
 
 RETRIEVALS = ("classifier", "embedding", "none")
@@ -47,15 +53,17 @@ def add_planning_options(parser: argparse.ArgumentParser) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Options that choose the planner and the retriever."""
     parser.add_argument(
-        "--model", metavar="NAME", help="the folder of a planner or of any mlx-lm model (default: the shipped planner)"
+        "--model",
+        metavar="NAME",
+        help="a model of `tinyagent models list`, or the folder of a planner or of any mlx-lm model"
+        " (default: what `tinyagent models use` chose, or else the shipped planner)",
     )
     parser.add_argument(
         "--retrieval",
         type=_retrieval,
-        default="classifier",
         metavar="HOW",
         help="how tools are chosen: classifier (the default), embedding or embedding:K (the K nearest; 4 unless given), none,"
-        " or the folder of a DeBERTa classifier",
+        " or a DeBERTa classifier: its folder, or its name in `tinyagent models list`",
     )
     parser.add_argument(
         "--examples",
@@ -68,9 +76,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _retrieval(name: str) -> str:
     """One of the names, or a folder that is there; a name wins over a folder that is called the same."""
-    if name not in RETRIEVALS and not _TOP.fullmatch(name) and not Path(name).is_dir():
+    known = name in RETRIEVALS or name in catalog.known() or _TOP.fullmatch(name)
+    if not known and not Path(name).is_dir():
         raise argparse.ArgumentTypeError(
-            f"{name!r} is neither {' nor '.join(RETRIEVALS)} nor embedding:K with K from 1 to 9999 nor a folder"
+            f"{name!r} is neither {' nor '.join(RETRIEVALS)} nor embedding:K with K from 1 to 9999 nor a model nor a folder"
         )
     return name
 
@@ -95,6 +104,11 @@ def sources(options: argparse.Namespace) -> tuple[Source, ...]:
         return tuple(Source(file, _scripts_of(file)) for file in options.tools_file)
     shipped, own = Source(paths.shipped("tools.yaml"), paths.shipped("applescripts")), own_source(options)
     return (shipped, own) if own.file.is_file() else (shipped,)
+
+
+def own_cases(options: argparse.Namespace) -> Path:
+    """The case file beside the user's own tools.yaml."""
+    return own_source(options).file.with_name("cases.jsonl")
 
 
 def own_source(options: argparse.Namespace) -> Source:
@@ -148,18 +162,59 @@ def planner_folder(options: argparse.Namespace) -> Path:
     return Planners(paths.home(options.home) / "planners").in_use or paths.shipped("weights") / "planner"
 
 
+def models(options: argparse.Namespace) -> Models:
+    """The models in the home folder."""
+    return Models(paths.home(options.home) / "models")
+
+
+def model_folder(options: argparse.Namespace) -> Path:
+    """The folder of the model to plan with: the one named, the one that was chosen for good, or the planner in use."""
+    where, word = "--model", options.model
+    if not word:
+        where, word = f"{settings_file(options)}: key 'model'", settings(options).model
+    if not word:
+        return planner_folder(options)
+    return _model(word, options, where, "config.json")
+
+
+def _model(word: str, options: argparse.Namespace, where: str, needs: str) -> Path:
+    """A folder of a name, name/size or path; a path wins. Raises `ConfigError` that names where the word stood."""
+    here, folder = models(options), Path(word)
+    if (folder / needs).is_file() or folder.is_dir():
+        return folder
+    if word.partition("/")[0] in here:
+        return here.usable(word)
+    names = ", ".join(model.name for model in here.all()) or "none"
+    raise ConfigError(f"{where}: {word!r} is no model folder, and no model of that name is here; here are: {names}")
+
+
+def retrieval_name(options: argparse.Namespace) -> str:
+    """How tools are chosen: as named, as chosen for good, or by the shipped classifier; a model's name as its folder."""
+    word, where = options.retrieval, "--retrieval"
+    if not word:
+        word, where = settings(options).retriever, f"{settings_file(options)}: key 'retriever'"
+    if not word or word in RETRIEVALS or _TOP.fullmatch(word):
+        return word or "classifier"
+    return str(_model(word, options, where, "config.json"))
+
+
+def memory() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[Planner, Retriever]:
     """Load the models. The shipped weights serve both; another model plans with the shipped retriever beside it."""
     from tinyagent_mlx.pointing import PointerEngine, PointerPlanner
 
-    folder = Path(options.model) if options.model else planner_folder(options)
+    folder, retrieval = model_folder(options), retrieval_name(options)
     if (folder / "manifest.json").is_file():
         engine = PointerEngine(folder)
-        return PointerPlanner(engine), _retriever(options.retrieval, engine)
+        return PointerPlanner(engine), _retriever(retrieval, engine)
     if not (folder / "config.json").is_file():
         raise ConfigError(f"--model: {str(folder)!r} is no model folder: it has no config.json")
     engine = PointerEngine(paths.shipped("weights") / "planner")
-    return _language(folder, options, engine, tools), _retriever(options.retrieval, engine)
+    return _language(folder, options, engine, tools), _retriever(retrieval, engine)
 
 
 def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, tools: Toolbox) -> Planner:
@@ -173,8 +228,18 @@ def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, 
     profile = language.trained_profile(folder)
     if options.shown is not None:
         profile = replace(profile, examples=options.shown)
-    nearest = NearestExamples(Sentences(engine), examples(options.examples, tools))
+    nearest = NearestExamples(Sentences(engine), (*examples(options.examples, tools), *_learnt(profile)))
     return language.load(folder, profile, nearest)
+
+
+def _learnt(profile: Profile) -> Iterator[Example]:
+    """The examples that a learnt layout brings; they are shown word for word, so that only their tools are read."""
+    from tinyagent_mlx.plan import parse_plan
+    from tinyagent_mlx.toolbox import Example
+
+    for request, text in profile.shown.items():
+        with suppress(PlanError):
+            yield Example(request, parse_plan(text.partition("\n")[2]))
 
 
 def examples(file: Path | None, tools: Toolbox) -> tuple[Example, ...]:
@@ -235,15 +300,28 @@ def desktop_place(options: argparse.Namespace) -> str:
 
 def desktop(options: argparse.Namespace) -> Desktop:
     """The Mac itself, or a folder in open formats."""
-    where = desktop_place(options)
+    where, roots = desktop_place(options), settings(options).files.roots
     if where == "macos":
+        from tinyagent_mlx.desktop.files import own_folders
         from tinyagent_mlx.desktop.osascript import OsascriptDesktop
         from tinyagent_mlx.desktop.pdf import summarize
 
-        return OsascriptDesktop(finish={"summarize_pdf": summarize})
+        return OsascriptDesktop(finish={"summarize_pdf": summarize}, roots=roots or own_folders())
     from tinyagent_mlx.desktop.portable import PortableDesktop
 
-    return PortableDesktop(Path(where))
+    return PortableDesktop(Path(where), roots)
+
+
+def settings_file(options: argparse.Namespace) -> Path:
+    """Where the user's choices stand."""
+    return paths.home(options.home) / "settings.yaml"
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    """The user's choices as they are now."""
+    from tinyagent_mlx import settings as choices
+
+    return choices.read(settings_file(options))
 
 
 def history(options: argparse.Namespace) -> History:

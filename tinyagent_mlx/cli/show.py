@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from tinyagent_mlx.plan import Plan, Step, print_plan, print_value
-from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.values import Value
 from tinyagent_mlx.when import parse_iso
 
@@ -63,6 +64,8 @@ def outcome_json(outcome: Outcome, tools: Toolbox) -> dict[str, Any]:
             row |= {"message": ending.message, "advice": ending.advice}
         elif isinstance(ending, events.StepSkipped):
             row |= {"because": ending.because}
+        elif isinstance(ending, events.StepRefused) and ending.message:
+            row |= {"message": ending.message}
         steps.append(row)
     return {"ok": outcome.ok, "cancelled": outcome.cancelled, "outcome": steps}
 
@@ -101,6 +104,23 @@ def _readable(value: Value, step: int, kind: str) -> str:
         if moment:
             return moment.at.strftime("%a %d %b %Y" if moment.all_day else "%a %d %b %Y, %H:%M")
     return print_value(value, step)
+
+
+def outgoing(tool: Tool, arguments: Mapping[str, Any]) -> str:
+    """What a step would send, every argument whole, in characters that hide nothing."""
+    lines = []
+    for name, value in arguments.items():
+        text = plain(", ".join(value) if isinstance(value, tuple) else str(value))
+        if text and "\n" in text:
+            lines += [f"{name}:", *(f"    {line}" for line in text.split("\n"))]
+        elif text:
+            lines.append(f"{name}: {text}")
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """Text that can't steer a terminal: what does not print is spelled out, line ends apart."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def describe(step: Step, tools: Toolbox) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -51,6 +52,9 @@ def call(options: argparse.Namespace) -> int:
         return _planner(recipes.read(recipe, options, tools=str(setup.sources(options)[0].file)), options)
     chosen: Any = recipes.read(recipe, options)
     _check(chosen)
+    if getattr(chosen, "engine", "") == "torch":
+        with contextlib.suppress(ImportError):  # told later
+            import torch  # noqa: F401  (before MLX, whose OpenBLAS would fight with it for the cores)
     more = setup.examples(options.examples, setup.toolbox(options))
     judge: list[Sentences] = []
 

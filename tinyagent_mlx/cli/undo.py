@@ -7,7 +7,7 @@ import asyncio
 import json
 
 from tinyagent_mlx.cli import setup
-from tinyagent_mlx.cli.history import plain
+from tinyagent_mlx.cli.show import plain
 from tinyagent_mlx.errors import HistoryError, OutcomeUnknown, StepError, UsageError
 
 

@@ -21,7 +21,7 @@ def create_note(root: Path, name: str, content: str, folder: str) -> Path:
 def find_note(root: Path, name: str, folder: str) -> Path:
     """The note that is meant. Raises `NotFound` or `Ambiguous`."""
     place = _folder(root, folder, create=False) if folder else root
-    files = {str(file): file.stem for file in sorted(place.rglob("*.md"))}
+    files = {str(file): file.stem for file in sorted(place.rglob("*.md")) if _is_inside(file, root)}
     return Path(match(name, files, "note"))
 
 
@@ -40,9 +40,9 @@ def append_note(root: Path, name: str, content: str, folder: str) -> Path:
     return write(file, f"{text}\n{content}\n".encode())
 
 
-def remove_appended(file: Path, content: str) -> None:
+def remove_appended(root: Path, file: Path, content: str) -> None:
     """Take an appended paragraph off again. Raises `StepError` when something was written after it."""
-    if not file.is_file():
+    if not file.is_file() or not _is_inside(file, root):
         raise NotFound(f"the note {file.stem!r} is gone")
     text = file.read_text(encoding="utf-8")
     tail = f"\n{content}\n"
@@ -53,14 +53,28 @@ def remove_appended(file: Path, content: str) -> None:
 
 def _folder(root: Path, name: str, create: bool) -> Path:
     if not name:
-        return root / DEFAULT_FOLDER
-    known = {str(path): path.name for path in sorted(root.glob("*")) if path.is_dir()}
+        return _kept_inside(root / DEFAULT_FOLDER, root)
+    known = {str(path): path.name for path in sorted(root.glob("*")) if path.is_dir() and _is_inside(path, root)}
     try:
         return Path(match(name, known, "notes folder"))
     except NotFound:
         if create:
-            return root / safe_name(name)
+            return _kept_inside(root / safe_name(name), root)
         raise
+
+
+def _kept_inside(place: Path, root: Path) -> Path:
+    if not _is_inside(place, root):
+        raise StepError(f"{place}: leads out of the notes", "put a folder in the place of the link")
+    return place
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    """Whether a path stays in the notes when every link is followed."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # a ring of links, a NUL character
+        return False
 
 
 def handle_of(root: Path, file: Path) -> str:
@@ -71,8 +85,8 @@ def handle_of(root: Path, file: Path) -> str:
 def delete_note(root: Path, handle: str) -> str:
     """Remove a note that nobody changed since; gives its name. Raises `StepError` otherwise."""
     name, _, digest = handle.partition("\n")
-    file = (root / name).resolve()
-    if not file.is_relative_to(root.resolve()) or not file.is_file():
+    file = root / name
+    if not _is_inside(file, root) or not file.is_file():
         raise NotFound(f"the note {Path(name).stem!r} is gone")
     if _digest(file) != digest:
         raise StepError(f"the note {file.stem!r} was changed since; it was kept")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyagent_mlx.desktop.base import Result
+from tinyagent_mlx.desktop.files import allowed, own_folders
 from tinyagent_mlx.errors import Ambiguous, NotAuthorised, NotFound, OutcomeUnknown, StepError
 from tinyagent_mlx.plan import print_value, quote
 from tinyagent_mlx.toolbox import Tool
@@ -76,6 +77,7 @@ class OsascriptDesktop:
 
     `search_path` takes the place of PATH in the search for `osascript`; `finish` maps a tool's name to what is made of
     its value (the summary of a PDF's text); `grace` is how many seconds a script may take beyond its tool's timeout.
+    `roots` are the folders whose files a script may be given, and whose files count as found.
     """
 
     name = "macos"
@@ -85,7 +87,9 @@ class OsascriptDesktop:
         search_path: str | None = None,
         finish: Mapping[str, Callable[[str], str]] | None = None,
         grace: float = GRACE,
+        roots: tuple[Path, ...] | None = None,
     ):
+        self._roots = own_folders() if roots is None else roots
         self._search_path = search_path
         self._finish = dict(finish or {})
         self._grace = grace
@@ -102,11 +106,33 @@ class OsascriptDesktop:
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], now: datetime) -> Result:
         """Run the tool's script. Raises `StepError`; `OutcomeUnknown` when a write was cut off."""
-        output = await self._run(tool, _script(tool, tool.script), command_arguments(tool, arguments), arguments)
+        script = _script(tool, tool.script)
+        arguments = await asyncio.to_thread(self._within_roots, tool, arguments)
+        output = await self._run(tool, script, command_arguments(tool, arguments), arguments)
         handle, value = parse_output(output)
+        if tool.returns == "file_path":
+            await asyncio.to_thread(allowed, self._roots, value)
         if tool.name in self._finish:
             value = await asyncio.to_thread(self._finish[tool.name], value)
         return Result(value, handle)
+
+    def _within_roots(self, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with each path as the file that it leads to. Raises `StepError` for a file elsewhere.
+
+        A tool that finds files may be given a full path in the place of a name.
+        """
+
+        def checked(path: str) -> str:
+            return str(allowed(self._roots, path))
+
+        out = dict(arguments)
+        for argument in tool.arguments:
+            value = arguments[argument.name]
+            if argument.type.item.name == "file_path":
+                out[argument.name] = tuple(map(checked, value)) if isinstance(value, tuple) else checked(value)
+            elif tool.returns == "file_path" and isinstance(value, str) and value.startswith(("/", "~")):
+                checked(value)
+        return out
 
     async def undo(self, tool: Tool, handle: str) -> str:
         """Run the tool's inverse and say what it said. Raises `StepError`."""

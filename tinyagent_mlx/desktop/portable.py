@@ -27,13 +27,13 @@ Operation = Callable[[Mapping[str, Any], datetime], Result]
 
 
 class PortableDesktop:
-    """Works in `folder`, which it makes when it first writes. Files are looked for under `roots`, by default files/."""
+    """Works in `folder`, which it makes when it first writes. Files are looked for in its files/, and under `roots`."""
 
     name = "portable"
 
     def __init__(self, folder: Path, roots: tuple[Path, ...] = ()):
         self.folder = folder
-        self.roots = roots or (folder / "files",)
+        self.roots = (folder / "files", *roots)
         self._operations: dict[str, Operation] = {
             "create_calendar_event": self._create_calendar_event,
             "get_phone_number": lambda a, now: Result(people.phone_of(self.folder / "contacts", a["name"])),
@@ -84,7 +84,7 @@ class PortableDesktop:
                 return f"Removed the note {notes.delete_note(self.folder / 'notes', handle)!r}"
             case "append_note_content":
                 file, content = json.loads(handle)
-                notes.remove_appended(Path(file), content)
+                notes.remove_appended(self.folder / "notes", Path(file), content)
                 return f"Took the text off the note {Path(file).stem!r}"
         raise StepError(f"{tool.name} cannot be undone")
 

@@ -2,8 +2,8 @@
 
 Half of each batch asks for own tools (the examples as wordings with slots, alone and joined with the corpus's), the rest
 replays the shipped data and its refusals. Before and after are measured on examples that training never sees and on
-held-back wordings of the shipped tools; the result is installed only if it is better and the old tools lost no more than
-a point. This module knows nothing of screens.
+held-back wordings of the shipped tools. Where the old tools lost, weights between the old and the tuned ones are tried; the
+result is installed only if it is better and the old tools lost no more than a point. This module knows nothing of screens.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from tinyagent_mlx.toolbox import Example, Toolbox
 HELD = 4  # every fourth example is held back, where there are at least twice as many
 OLD_CASES = 120  # requests for shipped tools, from held-back wordings
 MOST_LOST = 0.01  # of the old tools' success
+BLENDS = (1.0, 0.7, 0.45, 0.25)  # of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903)
 NOW = datetime(2026, 11, 23, 9)
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.7)
@@ -56,10 +57,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point."""
+    """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point.
+
+    `share` is how far the weights went from the old ones to the tuned ones, from 0 to 1.
+    """
 
     before: Scores
     after: Scores
+    share: float = 1.0
 
     @property
     def gained(self) -> bool:
@@ -156,7 +161,7 @@ def finetune(
         before = score(PointerEngine(start), about, measured)
         out.mkdir(parents=True, exist_ok=True)
         before_file.write_text(json.dumps(asdict(before)))
-    model, manifest = weights.load(start)
+    model, _ = weights.load(start)
     for table in (model.encoder.word_embeddings, model.encoder.position_embeddings):
         table.freeze()
     worlds = OwnWorlds(
@@ -165,9 +170,24 @@ def finetune(
     batches = Batches(worlds, WordTokenizer(start / "tokenizer.json"), settings.batch)
     if fit(model, settings, batches, tell, settings.steps) < settings.steps:
         return None
-    write(model, manifest, about, start, out / "planner", settings)
-    outcome = Outcome(before, score(PointerEngine(out / "planner"), about, measured))
+    outcome = _best_blend(model, about, start, out / "planner", settings, before, measured)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
+    return outcome
+
+
+def _best_blend(
+    tuned: PointerModel, about: Lesson, start: Path, folder: Path, settings: Recipe, before: Scores, measured: Measured
+) -> Outcome:
+    """Write the tuned weights; where the old tools lost too much, lie nearer to the old weights, as near as it takes."""
+    arrays = weights.flat(tuned.parameters())
+    for share in BLENDS:
+        model, manifest = weights.load(start)
+        old = weights.flat(model.parameters())
+        model.load_weights([(name, old[name] + share * (array - old[name])) for name, array in arrays.items()])
+        write(model, manifest, about, start, folder, settings, share)
+        outcome = Outcome(before, score(PointerEngine(folder), about, measured), share)
+        if outcome.better:
+            break
     return outcome
 
 
@@ -177,11 +197,13 @@ def forget(out: Path) -> None:
         shutil.rmtree(out)
 
 
-def write(model: PointerModel, manifest: dict, about: Lesson, start: Path, folder: Path, settings: Recipe) -> None:
+def write(
+    model: PointerModel, manifest: dict, about: Lesson, start: Path, folder: Path, settings: Recipe, share: float = 1.0
+) -> None:
     """Quantize and write; the manifest keeps what it said and adds what the weights were tuned on."""
     weights.quantize(model)
     tuned = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
-    tuned |= {"steps": settings.steps, "from": start.name}
+    tuned |= {"steps": settings.steps, "from": start.name, "share": share}
     tokenizer = (start / "tokenizer.json").read_text(encoding="utf-8")
     known = {"toolbox": about.tools.fingerprint, "tools": list(about.tools.names), "tuned": tuned}
     weights.save(folder, model, tokenizer, {**manifest, **known}, quantized=True)

@@ -62,6 +62,8 @@ class Mix:
     composed: float = 0.30
     asked: float = 0.6  # of the single wordings, also within longer requests, where new tools are asked for
     joined: float = 0.0  # of the refusals: two of them in one request, for data that must not repeat itself
+    lengths: tuple[int, ...] = (5, 4, 2, 1)  # weights of 2, 3, 4, … wordings in a composed request
+    formal: float = 0.0  # of the composed requests: formal wordings alone
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Generator:
         served = [w for w in wordings if not w.plan.refused]
         self.singles = [w for w in served if _intents(w.plan) == 1]
         self.multiples = [w for w in served if _intents(w.plan) > 1]
+        self.formal = [w for w in self.singles if w.register == "formal"] or self.singles
         self._by_tool = _by_last_tool(self.singles)
         self.asked = list(asked)
 
@@ -150,7 +153,10 @@ class Generator:
         return self.rng.choice(self._by_tool[self.rng.choice(sorted(self._by_tool))])
 
     def _compose(self) -> Row:
-        number = self.rng.choices((2, 3, 4, 5), (5, 4, 2, 1))[0]
+        lengths = self.mix.lengths
+        number = self.rng.choices(range(2, 2 + len(lengths)), lengths)[0]
+        if self.mix.formal and self.rng.random() < self.mix.formal:
+            return self.fill(self.rng.choices(self.formal, k=number))
         wordings = [self._single() for _ in range(number)]
         if self.multiples and number > 2 and self.rng.random() < 0.3:
             wordings = [self.rng.choice(self.multiples), wordings[0]]

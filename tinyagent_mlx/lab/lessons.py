@@ -26,21 +26,21 @@ class Tokens:
     start: int
 
 
-def tokens_of(tokenizer: Any, row: Row) -> Tokens:
+def tokens_of(tokenizer: Any, row: Row, chat: bool = True) -> Tokens:
     """A row as the model reads and writes it.
 
     Where a tokenizer joins the prompt's end to the plan's beginning, the joint token counts as the plan's.
     """
-    prompt, whole = encode(tokenizer, row.prompt), encode(tokenizer, row.prompt, row.completion)
+    prompt, whole = (encode(tokenizer, row.prompt, written, chat) for written in ("", row.completion))
     same = next(
         (n for n, (a, b) in enumerate(zip(prompt, whole, strict=False)) if a != b), min(len(prompt), len(whole))
     )
     return Tokens(np.array(whole, np.int32), same)
 
 
-def tokenize(tokenizer: Any, rows: Sequence[Row], longest: int, batch: int) -> list[Tokens]:
+def tokenize(tokenizer: Any, rows: Sequence[Row], longest: int, batch: int, chat: bool = True) -> list[Tokens]:
     """All rows of at most `longest` tokens. Raises `ConfigError` when they are fewer than a batch."""
-    found = [tokens for row in rows if len((tokens := tokens_of(tokenizer, row)).row) <= longest]
+    found = [tokens for row in rows if len((tokens := tokens_of(tokenizer, row, chat)).row) <= longest]
     if len(found) < batch:
         raise ConfigError(
             f"--batch {batch}: only {len(found)} of {len(rows)} rows have --longest {longest} tokens or less"

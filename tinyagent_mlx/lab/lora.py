@@ -154,7 +154,7 @@ def train(recipe: LoraRecipe, order: Order, judge: Callable[[], Judge], more: Se
     alone(lambda: recipes.keep(recipe, out, FREE))
     alone(lambda: write_rows(data, order, sentences, profile_of(recipe, trained_profile(source)), recipe, more, say))
     profile, examples = trained_profile(data), NearestExamples(sentences, more)
-    rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch)
+    rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch, profile.chat)
     about = adapt(model, recipe)
     trained = sum(value.size for value in flat(model.trainable_parameters()).values())
     say(f"{len(rows)} rows, {steps_of(recipe, len(rows))} steps, {trained / 1e6:.2f}M weights in the adapters")

@@ -26,10 +26,11 @@ from tinyagent_mlx.grammar import MORE
 from tinyagent_mlx.lab.dataset import MOST_IRRELEVANT, CaseFile, Sieve
 from tinyagent_mlx.lab.recipes import RowsRecipe
 from tinyagent_mlx.lab.shards import Order, choose, shards
-from tinyagent_mlx.language import PROMPT_FILE
+from tinyagent_mlx.language import PROMPT_FILE, keep_profile
 from tinyagent_mlx.nearness import NearestExamples, Vectors
 from tinyagent_mlx.plan import Plan, parse_plan, print_plan
-from tinyagent_mlx.prompt import PROFILES, Profile, planner_prompt
+from tinyagent_mlx.profile import Profile
+from tinyagent_mlx.prompt import PROFILES, planner_prompt
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolboxes
 
@@ -106,7 +107,7 @@ class Writer:
         at_hand = self.tools.subset(names)
         most = self.profile.examples
         shown = self.examples.nearest(vector, at_hand, most, leave_out=one.query) if most else ()
-        more = len(at_hand) < len(self.tools)
+        more = self.profile.asks_for_more and len(at_hand) < len(self.tools)
         prompt = planner_prompt(at_hand, one.query, one.now, more, self.profile, shown)
         return Row(prompt, _completion(one.plan, gone), at_hand.names)
 
@@ -119,7 +120,7 @@ class Writer:
         others = sorted(zip(chance, self.tools.names, strict=True), reverse=True)
         extra = [name for _, name in others if name not in needed]
         gone = ""
-        if needed and draw < self.recipe.everything + self.recipe.missing:
+        if self.profile.asks_for_more and needed and draw < self.recipe.everything + self.recipe.missing:
             gone = rng.choice(sorted(needed))
         kept = needed - {gone}
         count = rng.randint(0 if kept else 1, MOST_IRRELEVANT)
@@ -166,8 +167,7 @@ def write_rows(
         with (folder / f"{part}.jsonl").open("w", encoding="utf-8") as out:
             for _, row in made:
                 out.write(json.dumps({"prompt": row.prompt, "completion": row.completion}, ensure_ascii=False) + "\n")
-    said = {"profile": profile.name, "examples": profile.examples}
-    (folder / PROMPT_FILE).write_text(json.dumps(said) + "\n", encoding="utf-8")
+    keep_profile(folder, profile)
 
 
 def _asked(order: Order, tools: Toolbox, count: int, workers: int) -> Iterator[Asked]:

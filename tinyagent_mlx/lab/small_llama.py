@@ -24,6 +24,7 @@ from tinyagent_mlx.weights import GROUP
 
 SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 POSITIONS = 4096
+ENGINES = ("mlx", "torch")
 LEAST = 300  # tokens: the bytes, the special ones, and a few more
 
 
@@ -57,6 +58,8 @@ def check(recipe: LanguageRecipe) -> None:
     for name, low in least.items():
         if getattr(recipe, name) < low:
             raise ConfigError(f"--{name} {getattr(recipe, name)}: expected {low} or more")
+    if recipe.engine not in ENGINES:
+        raise ConfigError(f"--engine: {recipe.engine!r} is none of {', '.join(ENGINES)}")
     for multiple in (GROUP, 2 * recipe.heads):
         if recipe.width < 1 or recipe.width % multiple:
             raise ConfigError(f"--width {recipe.width}: expected a multiple of {multiple}")

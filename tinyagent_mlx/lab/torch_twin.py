@@ -266,10 +266,13 @@ def through_4_bits(weight: Tensor) -> Tensor:
 
 def simulated(model: PointerModel) -> dict[str, Tensor]:
     """All weights, the matrices as 4 bits would give them; gradients pass straight through."""
+    return {
+        name: rounded(name, weight) if weight.numel() >= 32_768 else weight for name, weight in model.named_parameters()
+    }
 
-    def rounded(name: str, weight: Tensor) -> Tensor:
-        if not name.endswith(".weight") or weight.ndim < 2 or weight.shape[-1] % GROUP or weight.numel() < 32_768:
-            return weight
-        return weight + (through_4_bits(weight) - weight).detach() if weight.requires_grad else weight
 
-    return {name: rounded(name, weight) for name, weight in model.named_parameters()}
+def rounded(name: str, weight: Tensor) -> Tensor:
+    """A matrix that is trained and whose rows are whole groups as 4 bits would give it; any other weight as it is."""
+    if not name.endswith(".weight") or weight.ndim < 2 or weight.shape[-1] % GROUP or not weight.requires_grad:
+        return weight
+    return weight + (through_4_bits(weight) - weight).detach()

@@ -26,6 +26,7 @@ import mlx_lm
 from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.decoding import Decoder
+from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.evaluation import evaluate, summarize
 from tinyagent_mlx.lab import checkpoints, folders, recipes, small_llama
@@ -36,13 +37,14 @@ from tinyagent_mlx.lab.shards import Order
 from tinyagent_mlx.lab.train_planner import Progress, Tell
 from tinyagent_mlx.language import PROMPT_FILE, LanguagePlanner, trained_profile
 from tinyagent_mlx.nearness import NearestExamples
-from tinyagent_mlx.prompt import BRIEF, Profile
+from tinyagent_mlx.profile import Profile
+from tinyagent_mlx.prompt import BRIEF
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolboxes
 
 Say = Callable[[str], None]
 EVERY = 20  # steps between progress lines
-FREE = ("out", "data", "workers", "steps", "save_every", "cases")  # what may change when a training goes on
+FREE = ("out", "data", "workers", "steps", "save_every", "cases", "engine")  # what may change when a training goes on
 
 
 def loss(model: Any, lesson: Lesson, quantized: bool = False) -> mx.array:
@@ -103,7 +105,7 @@ def success(model: nn.Module, tokenizer: Any, profile: Profile, examples: Neares
             cases: int) -> dict[str, Any]:  # fmt: skip
     """Plan validation requests with the tools that their prompts showed; gives the figures of `evaluation.summarize`."""
     at_hand = AtHand(data)
-    planner = LanguagePlanner(Decoder(model, tokenizer), profile, examples)
+    planner = LanguagePlanner(Decoder(model, tokenizer, chat=profile.chat), profile, examples)
     wanted = at_hand.cases[:cases]
     model.eval()
     try:
@@ -131,7 +133,7 @@ def train(recipe: LanguageRecipe, order: Order, judge: Callable[[], Judge], more
     config = small_llama.config_of(recipe, 1 + max(tokenizer.get_vocab().values()))
     model = small_llama.build(config, recipe.seed)
     say(f"{sum(value.size for value in weights.flat(model.parameters()).values()) / 1e6:.1f}M parameters")
-    rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch)
+    rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch, trained_profile(data).chat)
     lessons = Lessons(rows, recipe.batch, recipe.seed, group.rank(), group.size())
     say(
         f"{len(rows)} rows, {sum(len(t.row) for t in rows) / len(rows):.0f} tokens each, {lessons.steps} steps an epoch"
@@ -141,11 +143,24 @@ def train(recipe: LanguageRecipe, order: Order, judge: Callable[[], Judge], more
         if progress.step % EVERY == 0 or progress.step == progress.steps:
             say(str(progress))
 
-    fit(model, recipe, lessons, tell, recipe.steps)
+    _engine(recipe)(model, recipe, lessons, tell, recipe.steps)
     alone(lambda: _finish(recipe, model, config, out, say))
     if recipe.cases:
         alone(lambda: _measure(recipe, order, NearestExamples(judge(), more), data, out, say))
     return out / "model"
+
+
+def _engine(recipe: LanguageRecipe) -> Callable[[Any, LanguageRecipe, Lessons, Tell, int], int]:
+    """What computes the steps."""
+    if recipe.engine == "mlx":
+        return fit
+    if mx.distributed.init().size() > 1:
+        raise ConfigError("--engine torch: runs as one process; several take --engine mlx")
+    try:
+        from tinyagent_mlx.lab import fit_torch
+    except ImportError as error:
+        raise ConfigError(f"--engine torch: PyTorch is not installed: {error}") from error
+    return fit_torch.fit
 
 
 def _prepare(

@@ -30,7 +30,7 @@ from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrai
 from tinyagent_mlx.lab import checkpoints, corpus, recipes
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
-from tinyagent_mlx.lab.generate import open_dictionary, vocabulary
+from tinyagent_mlx.lab.generate import Mix, open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import Worlds, read_madeup
 from tinyagent_mlx.lab.recipes import PlannerRecipe as Recipe
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
@@ -38,6 +38,9 @@ from tinyagent_mlx.schema import encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.weights import read_arrays
+
+# Long requests are the hard ones: more of them than a user sends.
+MIX = Mix(refusals=0.13, singles=0.25, multiples=0.27, composed=0.35, lengths=(4, 4, 3, 2, 1), formal=0.25)
 
 
 def loss(
@@ -176,7 +179,7 @@ def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int =
     base = Path(recipe.base)
     madeup = read_madeup() if recipe.madeup else []
     words = open_dictionary(vocabulary(base))
-    worlds = Worlds(wordings(recipe, "train"), tools_of(recipe, tools), madeup, words, recipe.seed)
+    worlds = Worlds(wordings(recipe, "train"), tools_of(recipe, tools), madeup, words, recipe.seed, MIX)
     return Batches(worlds, WordTokenizer(base / "tokenizer.json"), recipe.batch // ranks, rank)
 
 
