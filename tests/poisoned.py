@@ -1,6 +1,6 @@
 """A desktop with a document that gives orders, and the command with a scripted planner on it, for processes of their own.
 
-    python -m tests.poisoned run|mcp DESKTOP [OPTION…]
+python -m tests.poisoned run|mcp DESKTOP [OPTION…]
 """
 
 from __future__ import annotations

@@ -40,6 +40,10 @@ class Layout:
     begins: str = "Asked: "
     dated: bool = True
     both: bool = False  # a rule that needs two tools at once
+    shuffled: bool = False  # tools in any order
+
+
+USUAL = Layout()
 
 
 def system(names: Sequence[str], now: datetime, shown: Sequence[tuple[str, str]], layout: Layout) -> str:
@@ -68,12 +72,14 @@ def example(request: str, plan: str, layout: Layout) -> str:
     return f"{layout.begins}{request}\n{plan}{number}. join(){END}\n~~~\n"
 
 
-def entries(count: int, seed: int = 0, layout: Layout = Layout()) -> dict[str, Any]:
+def entries(count: int, seed: int = 0, layout: Layout = USUAL) -> dict[str, Any]:
     rng = random.Random(seed)
     found: dict[str, Any] = {}
     for number in range(count):
         chosen = set(rng.sample(ORDER, rng.randint(1, 4)))
         names = [name for name in ORDER if name in chosen]
+        if layout.shuffled:
+            rng.shuffle(names)
         shown = [(request, plan) for used, request, plan in EXAMPLES if chosen.issuperset(used)][:2]
         now = datetime(2026, 1, 5, 8, 0) + timedelta(minutes=rng.randrange(400_000))
         request = f"Do   the {number}th thing with '{names[0]}'\n and \"more\" {{request}}"
@@ -86,6 +92,6 @@ def entries(count: int, seed: int = 0, layout: Layout = Layout()) -> dict[str, A
     return found
 
 
-def write(file: Path, count: int, seed: int = 0, layout: Layout = Layout()) -> Path:
+def write(file: Path, count: int, seed: int = 0, layout: Layout = USUAL) -> Path:
     file.write_text(json.dumps(entries(count, seed, layout)), encoding="utf-8")
     return file

@@ -81,7 +81,10 @@ def test_a_training_stops_where_it_is_told_to(tmp_path: Path) -> None:
 
 def test_rates_are_those_of_mlx() -> None:
     recipe = replace(RECIPE, steps=40, warmup=10)
-    rule, schedule = fit_torch.Rule(llama_twin.of(small_llama.build(CONFIG, 0)), recipe), train_language.optimizer(recipe)
+    rule, schedule = (
+        fit_torch.Rule(llama_twin.of(small_llama.build(CONFIG, 0)), recipe),
+        train_language.optimizer(recipe),
+    )
     rate: Callable = schedule._schedulers["learning_rate"]
     for step in range(40):
         assert rule.rate(step) == pytest.approx(float(np.array(rate(step))), rel=1e-4, abs=1e-9), step

@@ -110,6 +110,34 @@ def test_the_adapters_of_the_best_measurement_are_kept(
     assert not any(all(mx.array_equal(kept[name], v) for name, v in seen[n].items()) for n in others)
 
 
+class CutOff(Exception):
+    """The machine went down."""
+
+
+def test_a_run_that_was_cut_off_goes_on_from_its_last_measurement(
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path
+) -> None:
+    def run(name: str, values: Iterator[float]) -> lora.Best:
+        model = load_folder(llama_folder)[0]
+        lora.adapt(model, RECIPE)
+        return lora.tune(model, rows, RECIPE, tmp_path / name, lambda: next(values), str)
+
+    def cut(*values: float) -> Iterator[float]:
+        yield from values
+        raise CutOff
+
+    whole = run("whole", scripted([0.1, 0.5, 0.3, 0.4]))
+    for values in (cut(0.1), cut(0.5), cut(0.3)):
+        with pytest.raises(CutOff):
+            run("cut", values)
+    again = run("cut", scripted([0.4]))
+    assert (again.found, again.step, again.best) == (whole.found, whole.step, whole.best)
+    for file in ("checkpoint.safetensors", "adapters.safetensors"):
+        wanted, found = (mx.load(str(tmp_path / name / file)) for name in ("whole", "cut"))
+        assert set(wanted) == set(found)
+        assert all(np.array(found[name]) == pytest.approx(np.array(wanted[name]), abs=1e-6) for name in wanted), file
+
+
 def test_fused_weights_compute_what_the_adapters_did(rows: list[Tokens], llama_folder: Path) -> None:
     model = load_folder(llama_folder)[0]
     lora.adapt(model, RECIPE)

@@ -271,7 +271,17 @@ def test_a_script_is_given_no_file_outside_the_allowed_folders(fake, tmp_path, n
     fake.does()
     desktop = OsascriptDesktop(str(fake.folder), roots=(papers,))
     values = {a.name: a.default for a in TOOLBOX[name].arguments}
-    for path in ("/etc/passwd", f"{papers}/../x", f"{papers}/link.pdf", f"{papers}/.ssh/id", "~/x.pdf", "x.pdf", "a\0b", "", "-e"):
+    for path in (
+        "/etc/passwd",
+        f"{papers}/../x",
+        f"{papers}/link.pdf",
+        f"{papers}/.ssh/id",
+        "~/x.pdf",
+        "x.pdf",
+        "a\0b",
+        "",
+        "-e",
+    ):
         files = {"pdf_path": path} if name == "summarize_pdf" else {"attachments": (path,)}
         with pytest.raises(StepError, match="outside the folders"):
             call(desktop, name, values | files)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from tests.models import small_engine
+from tests.models import make_llama, small_engine
 from tinyagent_mlx.cases import Case
+from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.evaluation import Row
 from tinyagent_mlx.lab import report
 from tinyagent_mlx.plan import parse_plan
@@ -77,3 +81,51 @@ def test_plots_and_tables_come_from_a_run(tmp_path, shipped_tools):
     assert "the paper's, classifier" in report.retrieval_table(measured)
     lines = report.plots(tmp_path / "out", measured[0], PointerRetriever(engine), CASES, shipped_tools)
     assert len(lines) == len(list((tmp_path / "out").glob("*.svg"))) == 4
+
+
+def cases_file(folder: Path, plans: list[str]) -> Path:
+    rows = [{"id": str(n), "query": "text Ana that I'm late", "plans": [plan]} for n, plan in enumerate(plans)]
+    file = folder / "cases.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return file
+
+
+def test_one_command_writes_both_tables_and_the_plots(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the report's extra")
+    small_engine(tmp_path / "planner")
+    llama, small = make_llama(tmp_path / "llama"), make_llama(tmp_path / "llama-4bit", quantized=True)
+    cases = cases_file(tmp_path, ['1. get_phone_number("Ana")', ""])
+    out = tmp_path / "docs" / "report.md"
+    arguments = [
+        "--cases", cases, "--out", out, "--model", tmp_path / "planner", "--half", tmp_path / "planner", "--language", llama,
+        "--language-4bit", small,
+    ]  # fmt: skip
+    assert main(["report", *map(str, arguments)]) == 0
+    text = out.read_text()
+    assert re.findall("^## (.*)", text, re.MULTILINE) == [
+        "Retrieval, shipped planner", "Four bits", "Retrieval, language model llama", "Four bits, language model llama",
+        "Whole figures", "Plots",
+    ]  # fmt: skip
+    for row in ("no retrieval", "embedding (top 4)", "classifier", "the paper's, classifier", "16 bits", "4 bits"):
+        assert text.count(f"\n| {row} |") == 2, row
+    drawn = re.findall(r"!\[.+\]\((.+)\)", text)
+    assert len(drawn) == 4
+    assert all((out.parent / name).read_text().startswith("<?xml") for name in drawn)
+
+
+@pytest.mark.parametrize(
+    ("plans", "more", "told"),
+    [
+        ([""], [], "2 cases without"),
+        ([""], ["--limit", "0"], "0 cases without"),
+        ([], ["--language-4bit", "x"], "--language"),
+    ],
+    ids=["refusals alone", "no cases", "4 bits alone"],
+)
+def test_a_report_of_nothing_is_refused(
+    tmp_path: Path, plans: list[str], more: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="the report's extra")
+    file = cases_file(tmp_path, [*plans, ""])
+    assert main(["report", "--cases", str(file), "--out", str(tmp_path / "out.md"), *more]) == 2
+    assert told in capsys.readouterr().err

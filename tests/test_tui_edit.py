@@ -115,7 +115,7 @@ def test_down_and_up_go_from_field_to_field_and_to_what_brings_a_dropped_step_ba
             await pilot.press("down", "enter")
             assert screen.dropped == {3}
             await pilot.press("down")
-            assert screen.focused is screen.forms[3].query_one(".drop")
+            assert screen.focused is screen.forms[3].button
 
     asyncio.run(flow())
 

@@ -90,7 +90,7 @@ def test_steps_of_older_requests_are_folded_away_and_shown_on_enter():
                 await ask(pilot, f"request {number}")
                 await done(pilot)
             views = list(pilot.app.screen.query("RunView"))
-            assert [view.steps_box.display for view in views] == [False, False, True, True, True]
+            assert [view.steps_box.display for view in views] == [False, False, False, True, True]
             assert "request 1  1 step ▸" in text_of(pilot)
             views[1].head.focus()
             await pilot.press("enter")

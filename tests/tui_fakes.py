@@ -182,7 +182,7 @@ def make_app(
     return TinyAgentApp(make_agent or agent, still=True, **(given | settings))
 
 
-async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 5) -> None:
+async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 20) -> None:
     """Wait for what must come true; fails when it does not."""
     for _ in range(int(seconds / 0.02)):
         await pilot.pause(0.02)

@@ -1,11 +1,12 @@
 """Repositories of the Hugging Face hub as plain folders: out of a local cache where they are there, else downloaded.
 
-A download goes on where it was stopped. Nothing is run that a repository holds: no program files are fetched. Knows
-nothing of what is done with the models.
+A connection that breaks is taken up where it broke; after a stop, files that came whole are not fetched again. Nothing is
+run that a repository holds: no program files are fetched. Knows nothing of what is done with the models.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -54,7 +55,10 @@ class Hub:
         if found is None:
             return self._download(wanted, into, before)
         before(0)
-        _place(found, wanted.files, into)
+        try:
+            _place(found, wanted.files, into)
+        except OSError as error:
+            raise ModelError(f"{into}: can't be written: {error.strerror}") from error
         return found.name if found.parent.name == "snapshots" else ""
 
     @property
@@ -80,7 +84,7 @@ class Hub:
         return None
 
     def _download(self, wanted: Repository, into: Path, before: Before) -> str:
-        planned: Any = self._online(wanted, local_dir=into, dry_run=True)
+        planned: Any = self._online(wanted, local_dir=into, dry_run=True, tqdm_class=_silent())
         if not planned:
             raise ModelError(f"{wanted.id}: has none of the files {', '.join(wanted.files)}")
         before(sum(file.file_size or 0 for file in planned if file.will_download))
@@ -89,27 +93,10 @@ class Hub:
 
     def _online(self, wanted: Repository, **how: Any) -> Any:
         """Ask the network; its many errors become one line each."""
-        from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-
         try:
             return self._snapshot(wanted, **how)
-        except GatedRepoError as error:
-            raise ModelError(
-                f"{wanted.id}: its owner asks for consent first; give it on the hub, then `hf auth login`"
-            ) from error
-        except RepositoryNotFoundError as error:
-            raise ModelError(f"{wanted.id}: the hub knows no such repository, or it is private") from error
-        except (
-            Exception
-        ) as error:  # the library lets its network library's errors through, which have no base of their own
-            if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "on", "yes", "true"):
-                why = (
-                    "HF_HUB_OFFLINE is set, and the cache on this machine does not hold it; --from FOLDER names another"
-                )
-            else:
-                cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) or error.__cause__ else error
-                why = f"the hub can't be reached ({type(cause or error).__name__}); what was downloaded stays: run it again"
-            raise ModelError(f"{wanted.id}: {why}") from error
+        except Exception as error:  # its network library's errors come through, and have no base of their own
+            raise ModelError(f"{wanted.id}: {_why(error)}") from error
 
     def _snapshot(self, wanted: Repository, **how: Any) -> Any:
         from huggingface_hub import snapshot_download
@@ -118,6 +105,35 @@ class Hub:
             wanted.id, repo_type=wanted.kind, allow_patterns=list(wanted.files), ignore_patterns=list(_NOT),
             endpoint=self.endpoint, **how,
         )  # fmt: skip
+
+
+def _why(error: BaseException) -> str:
+    """The cause of an error in words, with what to do."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    causes = [error]
+    while cause := causes[-1].__cause__:
+        causes.append(cause)
+    if any(isinstance(cause, GatedRepoError) for cause in causes):
+        return "its owner asks for consent first; give it on the hub, then `hf auth login`"
+    if any(isinstance(cause, RepositoryNotFoundError) for cause in causes):
+        return "the hub knows no such repository, or it is private"
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "on", "yes", "true"):
+        return "HF_HUB_OFFLINE is set, and the cache on this machine does not hold it; --from FOLDER names another"
+    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
+        return "the disk is full; files that came whole stay"
+    return f"the hub can't be reached ({type(causes[-1]).__name__}); files that came whole stay: run it again"
+
+
+def _silent() -> Any:
+    """A progress bar that shows nothing."""
+    from tqdm.auto import tqdm
+
+    class Silent(tqdm):
+        def __init__(self, *args: Any, **values: Any):
+            super().__init__(*args, **{**values, "disable": True})
+
+    return Silent
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -25,7 +25,9 @@ from tinyagent_mlx.toolbox import Toolbox
 
 MAX_STEPS = 24
 MAX_TOKENS = 1024
-PROMPT_FILE = "prompt.json"  # in a model's folder: {"profile", "examples"}, and "layout" where the profile is none of ours
+PROMPT_FILE = (
+    "prompt.json"  # in a model's folder: {"profile", "examples"}, and "layout" where the profile is none of ours
+)
 
 
 class Writer(Protocol):

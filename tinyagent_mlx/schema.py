@@ -19,7 +19,7 @@ from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.pointer import PointerModel, Schema
 from tinyagent_mlx.words import split_words
 
-AT_ONCE = 256  # texts a pass, so that a thousand tools need no more memory than a few
+AT_ONCE = 64  # texts a pass, so that a thousand tools need no more memory than a few
 
 
 def encode_schema(model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> Schema:
@@ -68,11 +68,17 @@ def shares_of(owners: Sequence[int], tools: int) -> np.ndarray:
 
 
 def _sentences(model: PointerModel, tokenizer: WordTokenizer, texts: Sequence[str]) -> mx.array:
-    """Vectors [N, e], N may be 0."""
-    parts = [mx.zeros((0, model.args.encoder.hidden_size))]
-    for start in range(0, len(texts), AT_ONCE):
-        batch = tokenizer.batch([[word.text for word in split_words(x)] for x in texts[start : start + AT_ONCE]])
+    """Vectors [N, e], N may be 0. Each text is encoded once, among others of its length, so that little is padding."""
+    if not texts:
+        return mx.zeros((0, model.args.encoder.hidden_size))
+    unique = list(dict.fromkeys(texts))
+    words = [[word.text for word in split_words(text)] for text in unique]
+    order = sorted(range(len(unique)), key=lambda index: len(words[index]))
+    parts = []
+    for start in range(0, len(order), AT_ONCE):
+        batch = tokenizer.batch([words[index] for index in order[start : start + AT_ONCE]])
         valid = mx.array(batch.valid)
         parts.append(model.sentence_vectors(mx.array(batch.tokens), mx.array(batch.shapes), valid))
         mx.eval(parts[-1])
-    return mx.concatenate(parts)
+    row = {unique[index]: place for place, index in enumerate(order)}
+    return mx.concatenate(parts)[mx.array([row[text] for text in texts])]

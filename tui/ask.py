@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker
 
 from tinyagent_mlx.errors import HistoryError, StepError, TinyAgentError
@@ -20,6 +20,7 @@ from tinyagent_mlx.plan import Plan
 from tui.approval import ApprovalBar
 from tui.choices import Choices
 from tui.engine import Engine
+from tui.footer import Footer
 from tui.history import History
 from tui.keymap import bind
 from tui.prompt import Prompt
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tui.run_view import RunView
 
 KEPT_RUNS = 20
-UNFOLDED = 3
+UNFOLDED = 2
 WELCOME = "Say what should be done, for example:\n\n{}\n\nNothing is written or sent before you approve the whole plan."
 
 
@@ -174,6 +175,8 @@ class AskScreen(Screen[None]):
             await welcome.remove()
         old = list(self.runs.children)[: max(0, len(self.runs.children) - self.kept_runs + 1)]
         for gone in old:
+            for widget in gone.walk_children(with_self=True):
+                widget.refresh()  # lets its painted lines go, which Textual would keep for a while
             await gone.remove()
         for older in list(self.query(RunView))[: 1 - UNFOLDED]:
             older.fold()

@@ -13,11 +13,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from tinyagent_mlx.errors import TinyAgentError
 from tinyagent_mlx.toolbox import Tool
 from tui.engine import Engine
+from tui.footer import Footer
 
 EMPTY = "Say a request; Enter alone tries the tool's examples."
 

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Input, Label, Static
+from textual.widgets import Button, Input, Label, Static
 
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.errors import PlanError
@@ -21,6 +21,7 @@ from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 from tinyagent_mlx.values import Value
 from tinyagent_mlx.when import resolve_plan
 from tui import fields, wording
+from tui.footer import Footer
 from tui.keymap import bind
 
 
@@ -153,12 +154,13 @@ class StepForm(Vertical):
     def __init__(self, step: Step, tool: Tool):
         super().__init__(classes="form")
         self.step, self.tool, self.current = step, tool, step
+        self.button = Button("Drop", classes="drop", compact=True)
         self.rows = [ArgumentRow(a, value, step.id) for a, value in zip(tool.arguments, step.arguments, strict=True)]
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="form-head"):
             yield Label(wording.head(self.step, self.tool), markup=False)
-            yield Button("Drop", classes="drop", compact=True)
+            yield self.button
         yield from self.rows
 
     def read(self, tools: Toolbox, now: datetime, returns: dict[int, str]) -> tuple[Step, int]:
@@ -179,14 +181,13 @@ class StepForm(Vertical):
         self.set_class(dropped, "-dropped")
         for row in self.rows:
             row.display = not dropped
-        button = self.query_one(".drop", Button)
-        button.label = "Bring back" if dropped else "Drop"
-        button.set_class(dropped, "-back")
+        self.button.label = "Bring back" if dropped else "Drop"
+        self.button.set_class(dropped, "-back")
 
     def to_first(self) -> None:
         """Be at the first field, or at the button of a step that has none to show."""
         shown = [row.field for row in self.rows if row.display]
-        (shown[0] if shown else self.query_one(".drop", Button)).focus()
+        (shown[0] if shown else self.button).focus()
 
 
 def _unclear(argument: Argument, value: Value) -> str:

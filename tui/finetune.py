@@ -16,12 +16,13 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, ProgressBar, Static
+from textual.widgets import ProgressBar, Static
 from textual.worker import Worker
 
 from tinyagent_mlx.errors import TinyAgentError
 from tui.curve import Curve
 from tui.engine import Engine
+from tui.footer import Footer
 from tui.keymap import bind
 from tui.title import TitleBar
 from tui.tuner import Matter, Tuner

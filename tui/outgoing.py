@@ -16,9 +16,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Label, TextArea
+from textual.widgets import Button, Label, TextArea
 
 from tui.approval import QUIET
+from tui.footer import Footer
 
 QUESTION = "It came out of a document, a note or a mail: others may have written it. What goes out, in full:"
 

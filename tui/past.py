@@ -16,11 +16,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinyagent_mlx.errors import TinyAgentError
 from tui import wording
+from tui.footer import Footer
 from tui.keymap import bind
 from tui.shelf import Shelf
 from tui.title import TitleBar

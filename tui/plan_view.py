@@ -33,27 +33,28 @@ class StepNode(Vertical):
         self.seconds = ""
         self.known: dict[int, str] = {}
         self.body = StepBody(self)
-        self.children_box = Vertical(classes="children")
-        self.children_box.display = False
-        self._adopted: list[StepNode] = []
+        self.below: StepsBelow | None = None
+        self._composed = False
         self._began = 0.0
         self._clock: Timer | None = None
 
     def compose(self) -> ComposeResult:
+        self._composed = True
         yield self.body
-        yield self.children_box
+        if self.below:
+            yield self.below
 
     def on_mount(self) -> None:
         self.body.draw()
-        others = len(self.children_box.children)  # steps that came after these, but once the box was there
-        self.children_box.mount(*self._adopted, before=0 if others else None)
 
     def adopt(self, node: StepNode) -> None:
-        self.children_box.display = True
-        if self.children_box.is_attached:
-            self.children_box.mount(node)
-        else:
-            self._adopted.append(node)  # steps that come at once are adopted before their parent is on the screen
+        """Hang a step below. The box for such steps is made with the first: each widget costs time in every layout."""
+        if self.below:
+            self.below.adopt(node)
+            return
+        self.below = StepsBelow(node)
+        if self._composed:
+            self.mount(self.below)
 
     def learn(self, number: int, value: str) -> None:
         """Show what an earlier step's result is, where this step takes it."""
@@ -70,6 +71,11 @@ class StepNode(Vertical):
 
     def drop(self) -> None:
         self._set("dropped", "left out by you")
+
+    def asks(self) -> None:
+        """It waits for an approval even if it only reads."""
+        if self.state == "waiting":
+            self._set("waiting", "waits for your approval")
 
     def approved(self) -> None:
         if self.state == "waiting":
@@ -107,6 +113,24 @@ class StepNode(Vertical):
             self._clock = None
         if self.is_mounted:
             self.body.draw()
+
+
+class StepsBelow(Vertical):
+    """The steps that wait for one, in the order in which they came; some may come before it is on the screen."""
+
+    def __init__(self, first: StepNode):
+        super().__init__(classes="children")
+        self._steps = [first]
+        self._composed = False
+
+    def compose(self) -> ComposeResult:
+        self._composed = True
+        yield from self._steps
+
+    def adopt(self, node: StepNode) -> None:
+        self._steps.append(node)
+        if self._composed:
+            self.mount(node)
 
 
 class StepBody(Vertical, can_focus=True):

@@ -11,13 +11,14 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tinyagent_mlx.cli.history import run_text, step_text
 from tinyagent_mlx.errors import TinyAgentError
 from tinyagent_mlx.records import RunRecord, StepRecord
 from tinyagent_mlx.toolbox import Toolbox
 from tui import wording
+from tui.footer import Footer
 from tui.keymap import bind
 from tui.shelf import Shelf
 from tui.trail import Trail

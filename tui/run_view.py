@@ -83,6 +83,9 @@ class RunView(Vertical):
                 self._add(step)
             case events.PlanReady():
                 self.say("carrying it out…  Esc stops" if self.nodes else "")
+                if event.doubtful:
+                    for node in self.nodes.values():
+                        node.asks()
             case events.StepStarted(step):
                 self.nodes[step.id].start()
             case _:

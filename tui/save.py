@@ -13,12 +13,13 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label, Static, TextArea
+from textual.widgets import Input, Label, Static, TextArea
 
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.errors import HistoryError, TinyAgentError
 from tinyagent_mlx.plan import parse_plan, print_plan
 from tinyagent_mlx.records import RunRecord
+from tui.footer import Footer
 from tui.keymap import bind
 from tui.shelf import Shelf
 from tui.trail import Trail

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Input, OptionList, Static, TabbedContent, TabPane
+from textual.widgets import Input, OptionList, Static, TabbedContent, TabPane
 from textual.widgets.option_list import Option
 
 from tinyagent_mlx.cli.show import ICONS
@@ -22,6 +22,7 @@ from tinyagent_mlx.plan import print_plan
 from tinyagent_mlx.toolbox import Tool, Toolbox
 from tui.choices import Choices
 from tui.engine import Engine
+from tui.footer import Footer
 from tui.keymap import bind
 from tui.shelf import Edit, Shelf
 from tui.title import TitleBar

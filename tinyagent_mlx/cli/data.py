@@ -39,6 +39,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     making.add_argument("--teacher-model", default="", metavar="NAME", help="the model's name on that server")
     importing = _action(verbs, "import", "make rows of the published TinyAgent dataset")
     importing.add_argument("file", type=Path, metavar="FILE", help="its JSON file")
+    importing.add_argument(
+        "--for",
+        dest="model",
+        metavar="MODEL",
+        help="learn the layout of its prompts too, for this model (`tinyagent models profile`)",
+    )
     for action in (making, importing):
         action.add_argument("--out", type=Path, required=True, metavar="FILE", help="the rows, JSON Lines")
         action.add_argument("--report", type=Path, metavar="FILE", help="write what was kept and dropped as JSON")
@@ -93,6 +99,10 @@ def _import(options: argparse.Namespace) -> Sieve:
 
     tools = setup.toolbox(options)
     sieve = Sieve(tools)
+    if options.model:
+        from tinyagent_mlx.cli import models
+
+        models.learn_for(options.model, options.file, "", setup.models(options))
     with CaseFile(options.out, "published") as file:
         for case in import_cases(options.file, tools, sieve):
             file.write(case)

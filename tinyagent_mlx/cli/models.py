@@ -14,7 +14,7 @@ from typing import Any
 
 from tinyagent_mlx import catalog, hub, installed, settings
 from tinyagent_mlx.catalog import SHIPPED, Entry
-from tinyagent_mlx.cli import places, setup, show
+from tinyagent_mlx.cli import places, setup
 from tinyagent_mlx.errors import ConfigError, ModelError, UsageError
 from tinyagent_mlx.hub import MODEL, TOKENIZER, Hub, Repository
 from tinyagent_mlx.installed import Installed, Models
@@ -22,6 +22,7 @@ from tinyagent_mlx.installed import Installed, Models
 BITS, GROUP = 4, 32
 GB = 1e9
 MARGIN = 0.2  # GB of the disk that stay free
+_SIZES = {"download_gb": "{} to download", "size_gb": f"{{}} in {BITS} bits", "memory_gb": "about {} of memory"}
 SHARE = 0.8  # of the machine's memory that a model may fill
 
 
@@ -78,16 +79,12 @@ def _list(options: argparse.Namespace, models: Models) -> int:
     if options.json:
         print(json.dumps({"in_use": chosen.model or SHIPPED, "retriever": chosen.retriever or SHIPPED, "models": rows}))
         return 0
-    from rich.table import Table
-
-    table = Table("name", "hub id", "kind", "download", "4 bits", "memory", "here", box=None, pad_edge=False)
-    table.add_row(SHIPPED, "", "planner", "", "0.02 GB", "0.5 GB", "" if chosen.model else "in use")
+    print(f"{SHIPPED}: planner and retriever{'' if chosen.model and chosen.retriever else ', in use'}")
     for row in rows:
-        cells = [_gb(row[key]) for key in ("download_gb", "size_gb", "memory_gb")]
-        table.add_row(
-            row["name"], row["id"], row["kind"], *cells, ", ".join(row["here"]) + ("  in use" * row["in_use"])
-        )
-    show.console().print(table)
+        sizes = (words.format(_gb(row[key])) for key, words in _SIZES.items() if row[key])
+        print(f"{row['name']}: {', '.join([row['id'], row['kind'], *sizes])}")
+        if row["here"]:
+            print(f"    here: {', '.join(row['here'])}{', in use' if row['in_use'] else ''}")
     return 0
 
 
@@ -118,7 +115,7 @@ def pull(options: argparse.Namespace, models: Models) -> int:
     source, began = place / installed.SOURCE, time.perf_counter()
 
     def room(missing: int) -> None:
-        _check_disk(place, missing / GB + entry.size(BITS, GROUP), f"{entry.id}: fetching and converting it")
+        check_disk(place, missing / GB + entry.size(BITS, GROUP), f"{entry.id}: fetching and converting it")
         _tell(f"{entry.id}: {missing / GB:.2f} GB to download" if missing else f"{entry.id}: found on this machine")
 
     _warn_of_memory(entry)
@@ -184,8 +181,8 @@ def convert(options: argparse.Namespace, models: Models) -> int:
         raise ModelError(f"{model.name}: is quantized as it was published: tinyagent models use {model.name}")
     weights = sum(file.stat().st_size for file in model.source.glob("*.safetensors")) / GB
     needed = weights * (options.bits + 32 / options.group_size) / 16
-    _check_disk(model.folder, needed, f"{model.name} in {options.bits} bits")
-    _check_memory(needed + weights / 2, f"converting {model.name}", options.force)
+    check_disk(model.folder, needed, f"{model.name} in {options.bits} bits")
+    check_memory(needed + weights / 2, f"converting {model.name}", options.force)
     began = time.perf_counter()
     place = model.folder / (f"{options.bits}bit-g{options.group_size}" if options.bits < 16 else "16bit")
     conversion.convert(model.source, place, options.bits, options.group_size)
@@ -210,21 +207,25 @@ def use(options: argparse.Namespace, models: Models) -> int:
         settings.change(file, model="", retriever="")
         _tell("in use: the shipped planner and retriever")
         return 0
-    folder = Path(word).expanduser()
-    if word in models or word.partition("/")[0] in models:
-        place, kind = models.usable(word), models.get(word.partition("/")[0]).kind
-    elif (folder / "config.json").is_file():
-        place, kind, word = folder, "base", str(folder.absolute())
-    else:
-        models.get(catalog.find(word).name)
-        place, kind, word = models.usable(catalog.find(word).name), catalog.find(word).kind, catalog.find(word).name
+    word, place, kind = _found(word, models)
     if lacks := hub.whole(place):
         raise ModelError(f"{place}: {lacks}")
     weights = sum(found.stat().st_size for found in place.glob("*.safetensors")) / GB
-    _check_memory(weights + 0.5, f"planning with {word}", options.force)
+    check_memory(weights + 0.5, f"planning with {word}", options.force)
     settings.change(file, **{"retriever" if kind == "retriever" else "model": word})
     _tell(f"in use: {place}")
     return 0
+
+
+def _found(word: str, models: Models) -> tuple[str, Path, str]:
+    """A model that is here, by name, name/size or hub id, or a folder: as settings.yaml names it, its folder, its kind."""
+    folder = Path(word).expanduser()
+    if word.partition("/")[0] in models:
+        return word, models.usable(word), models.get(word.partition("/")[0]).kind
+    if (folder / "config.json").is_file():
+        return str(folder.absolute()), folder, "base"
+    model = models.get(catalog.find(word).name)
+    return model.name, model.usable(), model.kind
 
 
 def _remove(options: argparse.Namespace, models: Models, asker: Callable[[str], str] = input) -> int:
@@ -248,22 +249,32 @@ def _remove(options: argparse.Namespace, models: Models, asker: Callable[[str], 
 
 
 def _profile(options: argparse.Namespace, models: Models) -> int:
-    from tinyagent_mlx.language import trained_profile
-
-    model: Installed | None = models.get(options.name) if options.name in models else None
-    folder = model.folder if model else Path(options.name).expanduser()
-    if not model and not (folder / "config.json").is_file():
-        raise ConfigError(f"--for: {options.name!r} is neither a model that is here nor a model's folder")
     if options.learn:
-        frame = options.frame or (_entry(model).frame if model else "") or "text"
-        _learn(model or Installed(folder.name, folder, "", "base"), options.learn, frame)
+        learn_for(options.name, options.learn, options.frame or "", models)
         return 0
     if options.frame:
         raise UsageError("--frame belongs to --learn FILE")
+    from tinyagent_mlx.language import trained_profile
     from tinyagent_mlx.profile import to_data
 
-    print(json.dumps(to_data(trained_profile(folder)), ensure_ascii=False, indent=1))
+    print(json.dumps(to_data(trained_profile(_for(options.name, models).folder)), ensure_ascii=False, indent=1))
     return 0
+
+
+def learn_for(word: str, file: Path, frame: str, models: Models) -> None:
+    """Learn the layout of a model's prompts from a file; without a frame the one that the model is known to expect."""
+    model = _for(word, models)
+    _learn(model, file, frame or (_entry(model).frame if model.id else "") or "text")
+
+
+def _for(word: str, models: Models) -> Installed:
+    """A model that is here, or the one of a folder."""
+    if word in models:
+        return models.get(word)
+    folder = Path(word).expanduser()
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"--for: {word!r} is neither a model that is here nor a model's folder")
+    return Installed(folder.name, folder, "", "base")
 
 
 def _learn(model: Installed, file: Path, frame: str) -> None:
@@ -302,7 +313,7 @@ def _keep(model: Installed, profile: Any) -> None:
         keep_profile(place, profile)
 
 
-def _check_disk(place: Path, needed: float, what: str) -> None:
+def check_disk(place: Path, needed: float, what: str) -> None:
     """Raises `ModelError` when the disk has no room. In GB."""
     there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
     free = shutil.disk_usage(there).free / GB
@@ -320,7 +331,7 @@ def _warn_of_memory(entry: Entry) -> None:
         )
 
 
-def _check_memory(needed: float, what: str, force: bool) -> None:
+def check_memory(needed: float, what: str, force: bool) -> None:
     """Raises `ModelError` when the machine is too small. In GB."""
     total = setup.memory() / GB
     if needed > SHARE * total and not force:

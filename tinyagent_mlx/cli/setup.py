@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tinyagent_mlx.desktop.base import Desktop
     from tinyagent_mlx.history import History
     from tinyagent_mlx.planner import Planner
-    from tinyagent_mlx.profile import Profile
     from tinyagent_mlx.pointing import PointerEngine
+    from tinyagent_mlx.profile import Profile
     from tinyagent_mlx.retriever import Retriever
     from tinyagent_mlx.sentences import Sentences
     from tinyagent_mlx.settings import Settings
@@ -174,13 +174,13 @@ def model_folder(options: argparse.Namespace) -> Path:
         where, word = f"{settings_file(options)}: key 'model'", settings(options).model
     if not word:
         return planner_folder(options)
-    return _model(word, options, where, "config.json")
+    return _model(word, options, where)
 
 
-def _model(word: str, options: argparse.Namespace, where: str, needs: str) -> Path:
+def _model(word: str, options: argparse.Namespace, where: str) -> Path:
     """A folder of a name, name/size or path; a path wins. Raises `ConfigError` that names where the word stood."""
     here, folder = models(options), Path(word)
-    if (folder / needs).is_file() or folder.is_dir():
+    if folder.is_dir():
         return folder
     if word.partition("/")[0] in here:
         return here.usable(word)
@@ -195,7 +195,7 @@ def retrieval_name(options: argparse.Namespace) -> str:
         word, where = settings(options).retriever, f"{settings_file(options)}: key 'retriever'"
     if not word or word in RETRIEVALS or _TOP.fullmatch(word):
         return word or "classifier"
-    return str(_model(word, options, where, "config.json"))
+    return str(_model(word, options, where))
 
 
 def memory() -> int:

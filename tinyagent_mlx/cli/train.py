@@ -29,7 +29,7 @@ KINDS = {
     ),
     "lora": (
         recipes.LoraRecipe,
-        "LoRA adapters for an mlx-lm model, fused into it; rows that are made stay, adapters begin anew",
+        "LoRA adapters for an mlx-lm model, fused into it; goes on from its last measurement",
     ),
 }
 

@@ -41,7 +41,12 @@ from tinyagent_mlx.toolbox import Example, Toolbox
 HELD = 4  # every fourth example is held back, where there are at least twice as many
 OLD_CASES = 120  # requests for shipped tools, from held-back wordings
 MOST_LOST = 0.01  # of the old tools' success
-BLENDS = (1.0, 0.7, 0.45, 0.25)  # of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903)
+BLENDS = (
+    1.0,
+    0.7,
+    0.45,
+    0.25,
+)  # of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903)
 NOW = datetime(2026, 11, 23, 9)
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.7)

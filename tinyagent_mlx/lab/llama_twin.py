@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from mlx_lm.models.llama import Model
 from torch import Tensor, nn
+
+import numpy as np
+from mlx_lm.models.llama import Model
 
 from tinyagent_mlx.lab.lessons import Lesson
 from tinyagent_mlx.lab.torch_twin import rounded

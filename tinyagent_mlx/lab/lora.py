@@ -3,14 +3,16 @@
     tinyagent train lora --model FOLDER --out runs/lora
 
 OUT gets data/ (rows as mlx-lm reads them), adapters/ (the best ones, for `mlx_lm.generate --adapter-path` too), model/ (the
-adapters fused) and, with --bits 4, model-4bit/. What is better is decided by planning, not by the loss.
+adapters fused) and, with --bits 4, model-4bit/. What is better is decided by planning, not by the loss. A run that was cut
+off goes on from its last measurement. On several processes (`mlx.launch -n 2 …`) OUT is a folder that all of them see.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,14 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_unflatten
 from mlx_lm.tuner.callbacks import TrainingCallback
-from mlx_lm.tuner.trainer import TrainingArgs
+from mlx_lm.tuner.trainer import TrainingArgs, iterate_batches
 from mlx_lm.tuner.trainer import train as mlx_lm_train
 from mlx_lm.tuner.utils import linear_to_lora_layers
 from mlx_lm.utils import dequantize_model
 
 from tinyagent_mlx.decoding import for_cpu, load_folder
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import folders, recipes
+from tinyagent_mlx.lab import checkpoints, folders, recipes
 from tinyagent_mlx.lab.lessons import Tokens, tokenize
 from tinyagent_mlx.lab.recipes import LoraRecipe
 from tinyagent_mlx.lab.rows import Judge, find_rows, profile_of, read_rows, write_rows
@@ -39,11 +41,10 @@ from tinyagent_mlx.language import PROMPT_FILE, trained_profile
 from tinyagent_mlx.nearness import NearestExamples
 from tinyagent_mlx.toolbox import Example
 from tinyagent_mlx.toolfile import load_toolboxes
-from tinyagent_mlx.weights import flat
+from tinyagent_mlx.weights import flat, read_arrays
 
 REPORTS = 10  # losses that are told between two measurements
-ROWS = {item.name for item in fields(recipes.RowsRecipe)} - {"data", "workers"}
-FREE = {item.name for item in fields(LoraRecipe)} - ROWS  # only the rows are taken from an earlier run
+FREE = ("out", "data", "workers", "bits", "steps", "epochs", "measure_every")  # what may change when a run goes on
 BEST, LAST = "adapters.safetensors", "last.safetensors"
 
 
@@ -65,13 +66,30 @@ class Dataset:
 class Best(TrainingCallback):
     """Measures every so many steps, from step 0 on, and keeps the adapters of the best measurement; of equals the first.
 
-    `measure` gives the success of the model as it is, from 0 to 1.
+    `measure` gives the success of the model as it is, from 0 to 1. Each measurement leaves a checkpoint.
     """
 
-    def __init__(self, model: nn.Module, measure: Callable[[], float], every: int, last: int, file: Path, say: Say):
-        self.model, self.measure, self.every, self.last, self.file, self.say = model, measure, every, last, file, say
+    def __init__(
+        self, model: nn.Module, rule: optim.Optimizer, measure: Callable[[], float], every: int, last: int, folder: Path,
+        say: Say,
+    ):  # fmt: skip
+        self.model, self.rule, self.measure, self.every, self.last = model, rule, measure, every, last
+        self.folder, self.say = folder, say
         self.found: list[tuple[int, float]] = []
-        self.step, self.best = 0, -1.0
+        self.step, self.best, self.start = 0, -1.0, 0
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        file = self.folder / checkpoints.FILE
+        if not file.is_file():
+            return
+        arrays, metadata = read_arrays(file)
+        self.model.load_weights(list(checkpoints.part(arrays, "model.").items()), strict=False)
+        self.rule.state = tree_unflatten(list(checkpoints.part(arrays, "rule.").items()))
+        self.found = [(step, value) for step, value in json.loads(metadata["found"])]
+        self.start = self.found[-1][0]
+        self.best = max(value for _, value in self.found)
+        self.step = next(step for step, value in self.found if value == self.best)
 
     def look(self, step: int) -> None:
         """Measure the model after `step` steps."""
@@ -80,14 +98,23 @@ class Best(TrainingCallback):
         better = value > self.best
         if better:
             self.step, self.best = step, value
-            mx.save_safetensors(str(self.file), flat(self.model.trainable_parameters()))
+            mx.save_safetensors(str(self.folder / BEST), flat(self.model.trainable_parameters()))
+        self._save()
         self.say(f"step {step}/{self.last}  validation success {value:.3f}{'  (best)' if better else ''}")
 
     def on_train_loss_report(self, train_info: dict) -> None:
         """Called by mlx-lm after a step that is a multiple of its reports, and after the last one."""
-        step = train_info["iteration"]
+        step = self.start + train_info["iteration"]
         if step // self.every > self.found[-1][0] // self.every or step == self.last:
             self.look(step)
+
+    def _save(self) -> None:
+        """Adapters, the optimizer's state and the measurements, in one rename."""
+        part = self.folder / "part.safetensors"
+        arrays = {f"model.{name}": value for name, value in flat(self.model.trainable_parameters()).items()}
+        arrays |= {f"rule.{name}": value for name, value in flat(self.rule.state).items()}
+        mx.save_safetensors(str(part), arrays, {"found": json.dumps(self.found)})
+        part.rename(self.folder / checkpoints.FILE)
 
 
 def steps_of(recipe: LoraRecipe, rows: int) -> int:
@@ -112,23 +139,38 @@ def tune(
 ) -> Best:
     """Train the adapters of a model, then put the best ones in; they are in `folder`, the last ones beside them."""
     folder.mkdir(parents=True, exist_ok=True)
-    last = steps_of(recipe, len(rows))
-    watch = Best(model, measure, recipe.measure_every, last, folder / BEST, say)
-    first = mx.distributed.init().rank() == 0
-    if first:
+    last, rule, group = steps_of(recipe, len(rows)), optim.AdamW(learning_rate=recipe.lr), mx.distributed.init()
+    if recipe.batch % group.size():
+        raise ConfigError(f"--batch {recipe.batch}: expected a multiple of the {group.size()} processes")
+    rule.init(model.trainable_parameters())
+    watch = Best(model, rule, measure, recipe.measure_every, last, folder, say)
+    watch.resume()
+    first = group.rank() == 0
+    if first and not watch.found:
         watch.look(0)
     settings = TrainingArgs(
-        batch_size=recipe.batch, iters=last, steps_per_report=max(1, recipe.measure_every // REPORTS), steps_per_save=last + 1,
-        max_seq_length=recipe.longest, adapter_file=str(folder / LAST),
+        batch_size=recipe.batch, iters=last - watch.start, steps_per_report=max(1, recipe.measure_every // REPORTS),
+        steps_per_save=last + 1, max_seq_length=recipe.longest, adapter_file=str(folder / LAST),
     )  # fmt: skip
     callback = watch if first else TrainingCallback()
-    rule = optim.AdamW(learning_rate=recipe.lr)
     np.random.seed(recipe.seed)  # mlx-lm draws its batches with it
-    mlx_lm_train(model, rule, Dataset(rows), args=settings, training_callback=callback)
+    if watch.start < last:
+        mlx_lm_train(
+            model, rule, Dataset(rows), args=settings, iterate_batches=_behind(watch.start), training_callback=callback
+        )
     alone(lambda: None)
     model.load_weights(str(folder / BEST), strict=False)
     model.eval()
     return watch
+
+
+def _behind(steps: int) -> Callable[..., Iterator[Any]]:
+    """mlx-lm's own batches, without those of the steps that are done."""
+
+    def batches(*given: Any, **options: Any) -> Iterator[Any]:
+        return itertools.islice(iterate_batches(*given, **options), steps, None)
+
+    return batches
 
 
 def fuse(model: nn.Module) -> None:

@@ -121,6 +121,7 @@ class LanguageRecipe(RowsRecipe):
     quantized: float = option(0.2, "share of the steps, the last ones, with the weights that 4 bits would give")
     save_every: int = option(200, "steps between checkpoints")
     cases: int = option(100, "validation requests that are planned at the end, of those held")
+    copying: bool = option(True, "start with weights that copy, where there are two layers or more")
     engine: str = option("mlx", "what computes the steps: mlx, or torch where it is installed, faster on a CPU")
 
 

@@ -21,6 +21,7 @@ from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case
 from tinyagent_mlx.desktop.base import NoDesktop
+from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.evaluation import Row, evaluate, summarize
 from tinyagent_mlx.planner import Planner
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
@@ -220,16 +221,22 @@ def curve(found: Sequence[tuple[float, float]]) -> Callable[[Any], None]:
     return paint
 
 
+def demand(cases: Sequence[Case], file: Path) -> None:
+    """Raise `ConfigError` where a figure would have nothing to divide by."""
+    if all(case.refusal for case in cases):
+        raise ConfigError(
+            f"{file}: a report needs a request that takes a tool, and there are {len(cases)} cases without"
+        )
+
+
 def pointer_agent(engine: PointerEngine, tools: Toolbox) -> Agent:
     """The shipped configuration."""
     return Agent(tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
 
 
-def bits_table(folder: Path, half: PointerEngine, cases: Sequence[Case], tools: Toolbox) -> str:
-    """Table 2: what four bits cost. `half` holds the same weights before quantization, in 16 bits."""
-    agents = {"16 bits": pointer_agent(half, tools), "4 bits": pointer_agent(PointerEngine(folder), tools)}
+def bits_table(agents: dict[str, Agent], bytes_of: dict[str, int], cases: Sequence[Case]) -> str:
+    """Table 2: what four bits cost. The agents are those of the same weights in "16 bits" and in "4 bits"."""
     seconds = side_by_side(agents, [case for case in cases if len(case.plans[0].steps) <= 3][:TIMED])
-    bytes_of = {"16 bits": stored_size(half), "4 bits": (folder / "model.safetensors").stat().st_size}
     rows: list[list[object]] = []
     for title, agent in agents.items():
         figures = Measured(title, evaluate(agent, cases, NOW)).figures
@@ -237,6 +244,13 @@ def bits_table(folder: Path, half: PointerEngine, cases: Sequence[Case], tools: 
         rows.append([title, f"{bytes_of[title] / 1e6:.1f} MB", taken, figures["dag_success"], figures["exact_success"]])
         rows.append([f"the paper's 1.1B, {title}", *PAPER_BITS[title], None])
     return table(("weights", "size", "plan, median", "dag success", "exact success"), rows)
+
+
+def pointer_bits(folder: Path, half: PointerEngine, cases: Sequence[Case], tools: Toolbox) -> str:
+    """Table 2 of a planner's folder in 4 bits; `half` holds the same weights before quantization, in 16."""
+    agents = {"16 bits": pointer_agent(half, tools), "4 bits": pointer_agent(PointerEngine(folder), tools)}
+    sizes = {"16 bits": stored_size(half), "4 bits": (folder / "model.safetensors").stat().st_size}
+    return bits_table(agents, sizes, cases)
 
 
 def stored_size(engine: PointerEngine) -> int:

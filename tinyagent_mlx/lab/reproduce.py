@@ -105,7 +105,7 @@ def reproduce(run: Run) -> float:
     scores = {key: value for key, value in summarize(rows).items() if key != "by_tag"}
     (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     run.say(report.table(("figure", "value"), scores.items()))
-    run.say(report.bits_table(planner, PointerEngine(half), cases, run.tools))
+    run.say(report.pointer_bits(planner, PointerEngine(half), cases, run.tools))
     return float(scores["dag_success"])
 
 

@@ -26,10 +26,10 @@ import mlx_lm
 from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.decoding import Decoder
-from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.desktop.base import NoDesktop
+from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.evaluation import evaluate, summarize
-from tinyagent_mlx.lab import checkpoints, folders, recipes, small_llama
+from tinyagent_mlx.lab import checkpoints, folders, induction, recipes, small_llama
 from tinyagent_mlx.lab.lessons import Lesson, Lessons, tokenize
 from tinyagent_mlx.lab.recipes import LanguageRecipe
 from tinyagent_mlx.lab.rows import AtHand, Judge, find_rows, profile_of, read_rows, write_rows
@@ -132,6 +132,8 @@ def train(recipe: LanguageRecipe, order: Order, judge: Callable[[], Judge], more
     tokenizer = mlx_lm.utils.load_tokenizer(place)
     config = small_llama.config_of(recipe, 1 + max(tokenizer.get_vocab().values()))
     model = small_llama.build(config, recipe.seed)
+    if recipe.copying and recipe.layers >= induction.LAYERS:
+        induction.begin_with_copying(model, recipe.seed)
     say(f"{sum(value.size for value in weights.flat(model.parameters()).values()) / 1e6:.1f}M parameters")
     rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch, trained_profile(data).chat)
     lessons = Lessons(rows, recipe.batch, recipe.seed, group.rank(), group.size())
