@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+MOST = 256  # tokens of a plan
 ROOT = Path(__file__).parent.parent
 THEIRS = """
 import json, sys, time
@@ -63,12 +64,8 @@ class Generate:
     """transformers' `generate` in a process of its own."""
 
     def __init__(self, python: str, folder: Path, threads: int, most: int):
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(threads),
-            "HF_HUB_OFFLINE": "1",
-            "TRANSFORMERS_VERBOSITY": "error",
-        }
+        quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        environment = {**os.environ, **quiet, "OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             [python, "-c", THEIRS, str(folder), str(threads), str(most)], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -94,8 +91,8 @@ class Generate:
         return json.loads(line)
 
 
-def measure(model: Path, data: Path, count: int, python: str, threads: int) -> list[Timed]:
-    """Plan requests of the validation rows by both; the first one is a warm-up and not counted."""
+def measure(model: Path, data: Path, count: int, python: str, threads: int, most: int = MOST) -> list[Timed]:
+    """Plan requests of the validation rows by both, in `most` tokens at most; the first one is a warm-up, not counted."""
     from tinyagent_mlx import language
     from tinyagent_mlx.lab.rows import AtHand
     from tinyagent_mlx.paths import shipped
@@ -104,14 +101,17 @@ def measure(model: Path, data: Path, count: int, python: str, threads: int) -> l
     from tinyagent_mlx.toolfile import load_toolbox
 
     tools, planner, at_hand = load_toolbox(shipped("tools.yaml")), language.load(model), AtHand(data)
-    theirs, found = Generate(python, model, threads, language.MAX_TOKENS), []
+    theirs, found = Generate(python, model, threads, most), []
+    planner.max_tokens = most
     for case in at_hand.cases[: count + 1]:
         chosen = at_hand.retrieve(case.query, tools)
         began = time.perf_counter()
         *steps, end = planner.plan(case.query, tools, chosen, case.now)
         seconds = time.perf_counter() - began
         few = tools.subset(chosen)
-        prompt = planner_prompt(few, case.query, case.now, len(few) < len(tools), planner.profile, ())
+        most_shown = planner.profile.examples
+        shown = planner.examples.choose(case.query, few, most_shown) if most_shown else ()
+        prompt = planner_prompt(few, case.query, case.now, len(few) < len(tools), planner.profile, shown)
         other = theirs.plan(prompt)
         plan = print_plan(Plan(tuple(step for step in steps if isinstance(step, Step))), join=True)
         same = plan.split("<END")[0] == other["text"].split("<END")[0]

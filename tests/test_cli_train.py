@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ WRONG = [
     (["planner", "--start", "nowhere"], "--start: 'nowhere'"),
     (["planner", "--steps", "0"], "--steps 0"),
     (["language", "--width", "40"], "--width 40"),
+    (["language", "--engine", "jax"], "--engine: 'jax'"),
     (["language", "--data", "nowhere"], "--data: 'nowhere'"),
     (["language", "--missing", "2"], "--missing 2.0"),
     (["language", "--shown", "-1"], "--shown -1"),
@@ -58,6 +60,13 @@ def test_wrong_usage_is_one_clear_line(
     assert said.startswith("tinyagent: ")
     assert told in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed")
+def test_an_engine_that_is_not_installed_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "language", "--engine", "torch", "--out", str(tmp_path / "out")]) == 2
+    assert "--engine torch: PyTorch is not installed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,10 @@
     tinyagent train language --out runs/language --steps 4000
 
 Each stage leaves its files in the folder and is not done again: data/ the rows, tokenizer/, checkpoint.safetensors, model/
-in 16 bits and model-4bit/. Runs on one process or on several (`mlx.launch -n 2 …`: gradients are averaged).
+in 16 bits and model-4bit/. Runs on one process or on several, where OUT is a folder that all of them see (gradients are
+averaged):
+
+    mlx.launch -n 2 --backend ring .venv/bin/tinyagent train language --out runs/language
 """
 
 from __future__ import annotations
@@ -125,6 +128,7 @@ def alone(make: Callable[[], object]) -> None:
 def train(recipe: LanguageRecipe, order: Order, judge: Callable[[], Judge], more: Sequence[Example], say: Say) -> Path:
     """Go through all stages; gives the finished model's folder. `judge` is called only where rows are made or measured."""
     small_llama.check(recipe)
+    steps = _engine(recipe)
     out, group = Path(recipe.out), mx.distributed.init()
     data, place = find_rows(recipe, out), out / "tokenizer"
     alone(lambda: recipes.keep(recipe, out, FREE))
@@ -145,7 +149,7 @@ def train(recipe: LanguageRecipe, order: Order, judge: Callable[[], Judge], more
         if progress.step % EVERY == 0 or progress.step == progress.steps:
             say(str(progress))
 
-    _engine(recipe)(model, recipe, lessons, tell, recipe.steps)
+    steps(model, recipe, lessons, tell, recipe.steps)
     alone(lambda: _finish(recipe, model, config, out, say))
     if recipe.cases:
         alone(lambda: _measure(recipe, order, NearestExamples(judge(), more), data, out, say))
