@@ -18,9 +18,11 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+NOW = datetime(2026, 11, 23, 9)
 MOST = 256  # tokens of a plan
 ROOT = Path(__file__).parent.parent
 THEIRS = """
@@ -97,6 +99,7 @@ def measure(model: Path, data: Path, count: int, python: str, threads: int, most
     from tinyagent_mlx.lab.rows import AtHand
     from tinyagent_mlx.paths import shipped
     from tinyagent_mlx.plan import Plan, Step, print_plan
+    from tinyagent_mlx.planner import PlanEnd
     from tinyagent_mlx.prompt import planner_prompt
     from tinyagent_mlx.toolfile import load_toolbox
 
@@ -106,15 +109,17 @@ def measure(model: Path, data: Path, count: int, python: str, threads: int, most
     for case in at_hand.cases[: count + 1]:
         chosen = at_hand.retrieve(case.query, tools)
         began = time.perf_counter()
-        *steps, end = planner.plan(case.query, tools, chosen, case.now)
+        steps = list(planner.plan(case.query, tools, chosen, case.now or NOW))
         seconds = time.perf_counter() - began
         few = tools.subset(chosen)
         most_shown = planner.profile.examples
         shown = planner.examples.choose(case.query, few, most_shown) if most_shown else ()
-        prompt = planner_prompt(few, case.query, case.now, len(few) < len(tools), planner.profile, shown)
+        prompt = planner_prompt(few, case.query, case.now or NOW, len(few) < len(tools), planner.profile, shown)
         other = theirs.plan(prompt)
         plan = print_plan(Plan(tuple(step for step in steps if isinstance(step, Step))), join=True)
         same = plan.split("<END")[0] == other["text"].split("<END")[0]
+        end = steps[-1]
+        assert isinstance(end, PlanEnd)
         found.append(Timed(seconds, other["seconds"], end.generated_tokens, other["tokens"], end.forward_passes, same))
     theirs.close()
     return found[1:]

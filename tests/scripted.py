@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 
 from tinyagent_mlx.grammar import MORE
 
+EACH = 24  # of a pass's last tokens, what may follow is told for each
+
 
 class ReadTokens:
     """A prompt cache that holds the tokens themselves."""
@@ -52,7 +54,12 @@ class Scripted(nn.Module):
     def __call__(self, tokens: mx.array, cache: list[ReadTokens]) -> mx.array:
         cache[0].tokens += tokens[0].tolist()  # type: ignore[arg-type]
         self.passes.append(tokens.shape[1])
-        prompt, _, written = self._tokens.decode_str(cache[0].tokens).rpartition("Plan:\n")
+        read = cache[0].tokens
+        rows = [self._scores(read[: len(read) - back]) for back in reversed(range(min(tokens.shape[1], EACH)))]
+        return mx.array([rows[:1] * (tokens.shape[1] - len(rows)) + rows])
+
+    def _scores(self, read: list[int]) -> list[float]:
+        prompt, _, written = self._tokens.decode_str(read).rpartition("Plan:\n")
         self.prompts.add(prompt)
         scores = [0.0] * len(self._spelled)
         script = self.asks if self.asks and MORE in prompt else self.script
@@ -61,7 +68,7 @@ class Scripted(nn.Module):
             for token, text in enumerate(self._spelled):
                 if text and rest.startswith(text):
                     scores[token] = 10.0 * len(text)
-        return mx.broadcast_to(mx.array(scores), (1, tokens.shape[1], len(scores)))
+        return scores
 
 
 class Dice(nn.Module):

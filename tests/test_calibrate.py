@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from tests.models import small_engine
-from tinyagent_mlx.lab.calibrate import floor_for, isotonic, least_best, threshold_for
+from tinyagent_mlx.lab.calibrate import floor_for, isotonic, least_best, threshold_for, with_strangers
+from tinyagent_mlx.lab.madeup import FOLDER, HELD_BACK, read_madeup
 
 
 @pytest.mark.parametrize(
@@ -42,10 +45,25 @@ def test_the_floor_is_as_low_as_old_requests_allow(tmp_path):
     engine = small_engine(tmp_path)
     old = [decision(0, 5, 0, 2.0), decision(5, 0, 0, 3.0), decision(0, 6, 0, -4.0)]
     floor = floor_for(old, engine, shipped=1)
-    engine.manifest["unseen"] = {"floor": floor}
-    assert all((logits + np.concatenate([[0], engine.bonus(near)])).argmax() < 2 for logits, near in old)
-    engine.manifest["unseen"] = {"floor": floor - 0.5}
-    assert any((logits + np.concatenate([[0], engine.bonus(near)])).argmax() == 2 for logits, near in old)
+
+    def goes_to_the_new_tool(logits: np.ndarray, near: np.ndarray, floor: float) -> bool:
+        engine.manifest["unseen"] = {"floor": floor}
+        bonus = engine.bonus(near)
+        return (logits + np.concatenate([[-bonus.max()], bonus])).argmax() == 2
+
+    assert not any(goes_to_the_new_tool(*first, floor) for first in old)
+    assert any(goes_to_the_new_tool(*first, floor - 0.5) for first in old)
+
+
+def test_strangers_are_of_those_that_are_never_trained_on(shipped_tools):
+    trained, held = ({tool.name for tool in read_madeup(folder)} for folder in (FOLDER, HELD_BACK))
+    assert len(held) >= 20
+    assert not trained & held
+    rng = random.Random(0)
+    for _ in range(5):
+        strange = set(with_strangers(shipped_tools, rng).names) - set(shipped_tools.names)
+        assert 1 <= len(strange) <= 3
+        assert strange <= held
 
 
 def test_tools_that_training_saw_get_no_bonus(tmp_path, shipped_tools):

@@ -207,6 +207,43 @@ def test_memory_of_the_prompt_changes_no_plan(llama_folder: Path, shipped_tools:
         assert with_memory[1].prompt_tokens == without[1].prompt_tokens
 
 
+WAYS = [{"together": False}, {"draft": 2}, {"draft": 8}]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["one by one", "two guessed", "eight guessed"])
+def test_plan_is_the_same_whatever_a_pass_reads(
+    llama_folder: Path, shipped_tools: Toolbox, way: dict[str, Any]
+) -> None:
+    planners = [load(llama_folder), load(llama_folder)]
+    vars(planners[1].decoder).update(way)
+    for planner in planners:
+        planner.max_tokens = 70
+    passes = [0, 0]
+    for text in (REQUESTS[0], REQUESTS[1], REQUESTS[5]):
+        found = [planned(planner, text, shipped_tools, MAIL) for planner in planners]
+        assert found[0][0] == found[1][0]
+        assert found[0][1].confidence == pytest.approx(found[1][1].confidence, abs=1e-4)
+        assert found[0][1].generated_tokens == found[1][1].generated_tokens
+        passes = [count + end.forward_passes for count, (_, end) in zip(passes, found, strict=True)]
+    assert (passes[1] > 1.5 * passes[0]) if "together" in way else (passes[1] <= passes[0])
+
+
+@pytest.mark.parametrize("trimmable", [True, False], ids=["trimmed", "cannot be trimmed"])
+def test_words_of_the_request_are_guessed(shipped_tools: Toolbox, trimmable: bool) -> None:
+    text = "a note called groceries that says buy oat milk, brown bread, red onions and a lemon"
+    script = (
+        '1. create_note("groceries", "buy oat milk, brown bread, red onions and a lemon", "")\n2. join()<END_OF_PLAN>'
+    )
+    passes = []
+    for draft in (0, 8):
+        planner = scripted(script, trimmable=trimmable)
+        planner.decoder.draft = draft  # type: ignore[attr-defined]
+        plan, end = planned(planner, text, shipped_tools, ("create_note",))
+        assert print_plan(plan, join=True) == script
+        passes.append(end.forward_passes)
+    assert (passes[1] < 0.6 * passes[0]) == trimmable
+
+
 @pytest.mark.parametrize("trimmable", [True, False], ids=["trimmed", "cannot be trimmed"])
 def test_prompt_is_read_from_where_it_differs(shipped_tools: Toolbox, trimmable: bool) -> None:
     planner = scripted(THREE_STEPS, trimmable=trimmable)

@@ -175,7 +175,7 @@ class Recorder:
         self.prompts: list[str] = []
         self.grammars: list[str] = []
 
-    def begin(self, prompt: str, written: str = "") -> Recorder:
+    def begin(self, prompt: str, written: str = "", head: str = "") -> Recorder:
         self.prompts.append(prompt)
         return self
 

@@ -15,7 +15,7 @@ import mlx.core as mx
 import mlx_lm
 import numpy as np
 import pytest
-from mlx_lm.tuner.trainer import default_loss, iterate_batches
+from mlx_lm.tuner.trainer import iterate_batches
 
 from tests.models import make_llama
 from tests.nearby import SharedWords
@@ -24,8 +24,8 @@ from tinyagent_mlx import language
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.decoding import encode, load_folder
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import lora
-from tinyagent_mlx.lab.lessons import Tokens, tokenize, tokens_of
+from tinyagent_mlx.lab import lora, train_language
+from tinyagent_mlx.lab.lessons import Tokens, collate, tokenize, tokens_of
 from tinyagent_mlx.lab.recipes import LoraRecipe
 from tinyagent_mlx.lab.rows import Row, write_rows
 from tinyagent_mlx.plan import Plan, Step
@@ -56,8 +56,7 @@ def rows(data: Path, llama_folder: Path) -> list[Tokens]:
 
 
 def loss(model, rows: list[Tokens]) -> float:
-    batch = next(iter(iterate_batches(lora.Dataset(rows), len(rows), 900)))
-    return float(default_loss(model, *batch)[0].item())
+    return float(train_language.loss(model, collate(rows)).item())
 
 
 def scripted(values: list[float]) -> Iterator[float]:
@@ -179,6 +178,14 @@ def test_rows_are_masked_up_to_the_plan(rows: list[Tokens], llama_folder: Path) 
     tokens, offset = lora.Dataset([tokens_of(tokenizer, row)])[0]
     assert tokens[:offset] == encode(tokenizer, row.prompt)
     assert tokenizer.decode(tokens[offset:]) == row.completion
+
+
+def test_the_loss_is_that_of_the_plans_tokens_alone(rows: list[Tokens], llama_folder: Path) -> None:
+    model = load_folder(llama_folder)[0]
+    batch = next(iter(iterate_batches(lora.Dataset(rows), len(rows), 900)))
+    value, count = lora.loss(model, *batch)
+    assert count.item() == sum(len(tokens.row) - tokens.start for tokens in rows)
+    assert value.item() == pytest.approx(train_language.loss(model, collate(rows)).item(), abs=1e-4)
 
 
 def test_a_chat_model_is_trained_in_its_template(llama_folder: Path) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is optional")
 
-import tinyagent_mlx.device  # noqa: E402, F401  (before MLX)
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
 # isort: split
-from tests.nearby import SharedWords  # noqa: E402
-from tests.test_shards import order  # noqa: E402
-from tinyagent_mlx.lab.recipes import LanguageRecipe  # noqa: E402
-from tinyagent_mlx.lab.train_language import train  # noqa: E402
+from tests.nearby import SharedWords
+from tests.test_shards import order
+from tinyagent_mlx.lab.recipes import LanguageRecipe
+from tinyagent_mlx.lab.train_language import train
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "measure_generate.py"
 RECIPE = LanguageRecipe(
@@ -27,7 +27,8 @@ RECIPE = LanguageRecipe(
 
 def test_every_request_is_planned_by_both(tmp_path: Path) -> None:
     found = importlib.util.spec_from_file_location("measure_generate", SCRIPT)
-    assert found and found.loader
+    assert found
+    assert found.loader
     script = sys.modules["measure_generate"] = importlib.util.module_from_spec(found)
     found.loader.exec_module(script)
     model = train(replace(RECIPE, out=str(tmp_path)), order(), SharedWords, (), str)

@@ -27,7 +27,7 @@ def test_all_that_a_learnt_profile_has_is_kept() -> None:
         Piece("c", when="more"),
     )
     whole = Profile(
-        "it", pieces, "Q {request}", "{system}|{user}", True, 7, "<e>", {"x": "X"}, ("y", "x"), {"q": "Q q"}
+        "it", pieces, "Q {request}", "{system}|{user}", True, 7, "<e>", {"x": "X"}, ("y", "x"), {"q": "Q q"}, True
     )
     assert from_data(to_data(whole), "here") == whole
 

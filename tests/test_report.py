@@ -18,6 +18,7 @@ from tinyagent_mlx.plan import parse_plan
 from tinyagent_mlx.pointing import PointerRetriever
 
 NOW = datetime(2026, 11, 23, 9)
+SHORT = 4  # the seed of a random planner that says little
 
 
 def row(dag: bool, exact: bool, confidence: float | None) -> Row:
@@ -75,7 +76,7 @@ def test_the_same_figures_draw_the_same_file(tmp_path):
 
 def test_plots_and_tables_come_from_a_run(tmp_path, shipped_tools):
     pytest.importorskip("matplotlib")
-    engine = small_engine(tmp_path / "planner")
+    engine = small_engine(tmp_path / "planner", SHORT)
     agent = report.pointer_agent(engine, shipped_tools)
     measured = report.by_retrieval(agent.planner, {"classifier": agent.retriever}, CASES, shipped_tools, str)
     assert "the paper's, classifier" in report.retrieval_table(measured)
@@ -84,7 +85,7 @@ def test_plots_and_tables_come_from_a_run(tmp_path, shipped_tools):
 
 
 def cases_file(folder: Path, plans: list[str]) -> Path:
-    rows = [{"id": str(n), "query": "text Ana that I'm late", "plans": [plan]} for n, plan in enumerate(plans)]
+    rows = [{"id": str(n), "query": "text Ana", "plans": [plan]} for n, plan in enumerate(plans)]
     file = folder / "cases.jsonl"
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return file
@@ -92,9 +93,9 @@ def cases_file(folder: Path, plans: list[str]) -> Path:
 
 def test_one_command_writes_both_tables_and_the_plots(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the report's extra")
-    small_engine(tmp_path / "planner")
+    small_engine(tmp_path / "planner", SHORT)
     llama, small = make_llama(tmp_path / "llama"), make_llama(tmp_path / "llama-4bit", quantized=True)
-    cases = cases_file(tmp_path, ['1. get_phone_number("Ana")', ""])
+    cases = cases_file(tmp_path, ['1. get_phone_number("Ana")'])
     out = tmp_path / "docs" / "report.md"
     arguments = [
         "--cases", cases, "--out", out, "--model", tmp_path / "planner", "--half", tmp_path / "planner", "--language", llama,

@@ -40,7 +40,7 @@ class Prompts:
 
     prompt_tokens = generated_tokens = forward_passes = 0
 
-    def begin(self, prompt: str, written: str = "") -> Prompts:
+    def begin(self, prompt: str, written: str = "", head: str = "") -> Prompts:
         self.prompt = prompt
         return self
 

@@ -1,9 +1,10 @@
 """Text under a grammar from a language model: the only module that knows both MLX and llguidance.
 
 A `Session` reads a prompt and writes lines, each under its own grammar, greedily. Tokens that the grammar forces cost
-no pass of the network: they wait and are read together with the next token that was a choice. A `Decoder` keeps the
-network's memory of the last prompt, and the next one reads only from where it differs. It knows nothing of tools and
-plans.
+no pass of the network: they wait and are read together with the next token that was a choice. So may tokens be that are
+only guessed, from what the prompt itself goes on with: of these the network keeps what it would have chosen. A `Decoder`
+keeps the network's memory of the last prompt, and the next one reads only from where it differs; what all prompts begin
+with also lies on disk. It knows nothing of tools and plans.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_p
 from mlx_lm.utils import dequantize_model, get_total_parameters
 
 from tinyagent_mlx.errors import PlannerError
+from tinyagent_mlx.lookup import LONGEST, Lookup
+from tinyagent_mlx.promptcache import LEAST, Heads, stamp
 
 _CHUNK = 512  # tokens of a prompt read in one pass: of the last ones, all logits are made
 _SHARE_OF_MEMORY = 0.5  # that weights taken out of quantization may fill
@@ -45,20 +48,28 @@ class _Memory:
 
 class Decoder:
     """A model with its tokenizer, as `mlx_lm.load` gives them. `reuse` keeps the memory of a prompt for the next; `chat`
-    puts prompts into the tokenizer's chat template, where it has one.
+    puts prompts into the tokenizer's chat template, where it has one; `heads` is where the beginnings of prompts lie.
 
-    Arrays that are kept are evaluated: sessions may run in one thread after another.
+    The text does not depend on what is for measuring only: without `together` each token takes a pass of its own, and
+    `draft` is how many tokens are guessed at most. Arrays that are kept are evaluated: sessions may run in one thread
+    after another.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any, reuse: bool = True, chat: bool = True):
-        self.model, self.tokenizer, self.reuse, self.chat = model, tokenizer, reuse, chat
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, reuse: bool = True, chat: bool = True, heads: Heads | None = None,
+        together: bool = True, draft: int = 0,
+    ):  # fmt: skip
+        self.model, self.tokenizer, self.reuse, self.chat, self.heads = model, tokenizer, reuse, chat, heads
+        self.together, self.draft = together, draft
         self._grammar_tokens = _grammar_tokenizer(tokenizer)
         self._kept: _Memory | None = None
         self.matcher = lru_cache(64)(self._matcher)
+        self._encoded = lru_cache(8)(self.encode)
 
-    def begin(self, prompt: str, written: str = "") -> Session:
-        """Open a session on a prompt; `written` is text that stands after it already."""
-        return Session(self, self.encode(prompt, written))
+    def begin(self, prompt: str, written: str = "", head: str = "") -> Session:
+        """Open a session on a prompt; `written` is text that stands after it already, `head` what others begin with too."""
+        tokens = self.encode(prompt, written)
+        return Session(self, tokens, _common(self._encoded(head), tokens[:-1]) if head and self.heads else 0)
 
     def encode(self, prompt: str, written: str = "") -> list[int]:
         return encode(self.tokenizer, prompt, written, self.chat)
@@ -79,16 +90,28 @@ class Decoder:
         """Tokens of the tokenizer; the model may have fewer or more."""
         return self._grammar_tokens.vocab_size
 
-    def remember(self, prompt: list[int]) -> tuple[_Memory, int]:
-        """The memory for a prompt, and how many of its tokens are read already: all but the last at most."""
+    def remember(self, prompt: list[int], head: int) -> tuple[_Memory, int]:
+        """The memory for a prompt, and how many of its tokens are read already: all but the last at most.
+
+        The first `head` tokens are looked for on disk where the prompt before has less in common with this one; what is to
+        be kept there is read by a memory that has read nothing else.
+        """
         kept, self._kept = self._kept, None  # a second session at the same time gets a memory of its own
+        common = _common(kept.tokens, prompt[:-1]) if kept else 0
+        if self.heads and head > common:
+            cache = self.heads.read(prompt[:head])
+            return (_Memory(cache, prompt[:head]), head) if cache else (_Memory(make_prompt_cache(self.model), []), 0)
         if kept is not None:
-            common = _common(kept.tokens, prompt[:-1])
             surplus = len(kept.tokens) - common
             if not surplus or can_trim_prompt_cache(kept.cache):
                 trim_prompt_cache(kept.cache, surplus)
                 return _Memory(kept.cache, prompt[:common]), common
         return _Memory(make_prompt_cache(self.model), []), 0
+
+    def like(self, **changes: Any) -> Decoder:
+        """Another decoder over the same weights, with another value for some of the arguments."""
+        same = {name: getattr(self, name) for name in ("reuse", "chat", "heads", "together", "draft")}
+        return Decoder(self.model, self.tokenizer, **{**same, **changes})
 
     def keep(self, memory: _Memory) -> None:
         if self.reuse:
@@ -98,12 +121,27 @@ class Decoder:
 class Session:
     """One prompt and the lines after it. `close` hands the memory back."""
 
-    def __init__(self, decoder: Decoder, prompt: list[int]):
+    def __init__(self, decoder: Decoder, prompt: list[int], head: int = 0):
         self._decoder = decoder
-        self._memory, reused = decoder.remember(prompt)
-        self._pending = prompt[reused:]
+        head = head if head >= LEAST else 0
+        self._memory, reused = decoder.remember(prompt, head)
+        self._pending = prompt[reused:]  # taken, not yet read
+        self._ahead: list[int] = []  # guessed and read, not yet taken
+        self._rows: list[mx.array] = []  # logits after what is read, and after each that is ahead
         self._bits = allocate_token_bitmask(1, decoder.vocabulary)
+        self._lookup = Lookup(prompt) if decoder.draft and can_trim_prompt_cache(self._memory.cache) else None
         self.prompt_tokens, self.generated_tokens, self.forward_passes = len(prompt), 0, 0
+        if decoder.heads and head > reused:
+            self._read_head(decoder.heads, head - reused)
+
+    def _read_head(self, heads: Heads, size: int) -> None:
+        """Read the next `size` tokens of the prompt, and keep what was read up to there."""
+        rest = self._pending[size:]
+        del self._pending[size:]
+        self._read([])
+        mx.eval([layer.state for layer in self._memory.cache])
+        heads.write(self._memory.tokens, self._memory.cache)
+        self._pending, self._rows = rest, []
 
     def write(self, grammar: str, most: int) -> tuple[str, float] | None:
         """Write one line: its text, and the mean probability of its choices (1.0 where the grammar left none).
@@ -120,7 +158,7 @@ class Session:
             if legal.sum() == 1:
                 token = int(legal.argmax())
             else:
-                token, chance = self._choose(legal)
+                token, chance = self._choose(matcher, legal)
                 chances.append(chance)
             tokens += self._take(matcher, [token]) + self._forced(matcher)
         if matcher.is_error():
@@ -133,9 +171,21 @@ class Session:
     def _take(self, matcher: LLMatcher, tokens: list[int]) -> list[int]:
         if tokens and not matcher.consume_tokens(tokens):
             raise PlannerError(f"the model gives no token that may stand here: {matcher.get_error().splitlines()[0]}")
-        self._pending += tokens
+        for token in tokens:
+            if self._ahead[:1] == [token]:
+                del self._ahead[0], self._rows[0]
+            else:
+                self._drop_ahead()
+                self._pending.append(token)
         self.generated_tokens += len(tokens)
         return tokens
+
+    def _drop_ahead(self) -> None:
+        """The guess was wrong: what was read of it is forgotten."""
+        if self._ahead:
+            trim_prompt_cache(self._memory.cache, len(self._ahead))
+            del self._memory.tokens[-len(self._ahead) :]
+        self._ahead, self._rows = [], []
 
     def _legal(self, matcher: LLMatcher) -> np.ndarray:
         """Which tokens may come next: bool [vocabulary of the tokenizer]."""
@@ -143,31 +193,59 @@ class Session:
         bits = np.unpackbits(self._bits.view(np.uint8)[0], bitorder="little")
         return bits[: self._decoder.vocabulary].astype(bool)
 
-    def _choose(self, legal: np.ndarray) -> tuple[int, float]:
+    def _choose(self, matcher: LLMatcher, legal: np.ndarray) -> tuple[int, float]:
         """The most likely legal token, and its probability among the legal ones."""
-        logits = self._read()
+        if self._pending:
+            self._read(self._guess(matcher))
+        logits = self._rows[0]
         mask = np.zeros(logits.shape[0], bool)
         size = min(len(mask), len(legal))
         mask[:size] = legal[:size]
         scores = mx.where(mx.array(mask), logits, -mx.inf)
         best = mx.argmax(scores)
         chance = mx.exp(scores[best] - mx.logsumexp(scores))
-        mx.eval(best, chance, [layer.state for layer in self._memory.cache])
+        mx.eval(best, chance, self._rows, [layer.state for layer in self._memory.cache])
         probability = float(np.array(chance))
         if not probability > 0:
             raise PlannerError("the model's logits are no numbers")
         return int(np.array(best)), probability
 
-    def _read(self) -> mx.array:
-        """Feed what is pending; logits of what follows it, float32 [vocabulary of the model]."""
-        cache = self._memory.cache
-        while len(self._pending) > _CHUNK:
-            self._decoder.model(mx.array(self._pending[:_CHUNK])[None], cache=cache)
+    def _guess(self, matcher: LLMatcher) -> list[int]:
+        """Tokens that the grammar allows after what is pending: looked up in the prompt, and forced where it forces."""
+        guessed: list[int] = []
+        if self._lookup is None:
+            return guessed
+        said, matcher = (self._memory.tokens + self._pending)[-LONGEST:], matcher.deep_copy()
+        while len(guessed) < self._decoder.draft and not matcher.is_stopped():
+            tokens = matcher.compute_ff_tokens()
+            if not tokens:
+                found = self._lookup.after(said + guessed)
+                tokens = [found] if found is not None else []
+            if not tokens or matcher.validate_tokens(tokens) < len(tokens):
+                break
+            matcher.consume_tokens(tokens)
+            guessed += tokens
+        return guessed
+
+    def _read(self, guessed: list[int]) -> None:
+        """Feed what is pending and what is guessed; gives logits, float32 [vocabulary of the model], for each way on."""
+        cache, step = self._memory.cache, self._step
+        while len(self._pending) > step:
+            self._decoder.model(mx.array(self._pending[:step])[None], cache=cache)
             mx.eval([layer.state for layer in cache])
-            self._advance(_CHUNK)
-        logits = self._decoder.model(mx.array(self._pending)[None], cache=cache)
+            self._advance(step)
+            step = self._step
+        logits = self._decoder.model(mx.array(self._pending + guessed)[None], cache=cache)
         self._advance(len(self._pending))
-        return logits[0, -1].astype(mx.float32)
+        self._memory.tokens += guessed
+        rows = logits[0, -1 - len(guessed) :].astype(mx.float32)
+        self._ahead, self._rows = list(guessed), [rows[index] for index in range(len(guessed) + 1)]
+
+    @property
+    def _step(self) -> int:
+        """How many tokens the next pass may read: those of the prompt by the chunk."""
+        prompt = self.prompt_tokens - len(self._memory.tokens)
+        return _CHUNK if self._decoder.together else max(1, min(_CHUNK, prompt))
 
     def _advance(self, count: int) -> None:
         self.forward_passes += 1
@@ -235,10 +313,15 @@ def load_folder(folder: Path) -> tuple[nn.Module, Any, dict[str, Any]]:
     return model, tokenizer, config
 
 
-def load_decoder(folder: Path, chat: bool = True) -> Decoder:
-    """Load a model folder as a decoder. Raises `PlannerError` when it is none."""
+def load_decoder(folder: Path, chat: bool = True, heads: Path | None = None, expand: bool | None = None) -> Decoder:
+    """Load a model folder as a decoder; `heads` is the folder of the beginnings of prompts. Raises `PlannerError`.
+
+    `expand` takes weights out of quantization and half precision; None leaves it to the machine.
+    """
     model, tokenizer, _ = load_folder(folder)
-    return Decoder(model if device.on_gpu() else for_cpu(model), tokenizer, chat=chat)
+    if not device.on_gpu() if expand is None else expand:
+        model = for_cpu(model)
+    return Decoder(model, tokenizer, chat=chat, heads=Heads(heads, stamp(folder, model)) if heads else None)
 
 
 def for_cpu(model: Any) -> Any:

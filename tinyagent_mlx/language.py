@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tinyagent_mlx.check import check_step
 from tinyagent_mlx.errors import ConfigError, PlannerError
@@ -20,13 +20,13 @@ from tinyagent_mlx.grammar import MORE, line_grammar
 from tinyagent_mlx.plan import PlanParser, Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.profile import Profile, from_data, to_data
-from tinyagent_mlx.prompt import PLAIN, PROFILES, Declared, Examples, planner_prompt
+from tinyagent_mlx.prompt import PLAIN, PROFILES, Declared, Examples, planner_prompt, prompt_head
 from tinyagent_mlx.toolbox import Toolbox
 
 MAX_STEPS = 24
 MAX_TOKENS = 1024
 PROMPT_FILE = (
-    "prompt.json"  # in a model's folder: {"profile", "examples"}, and "layout" where the profile is none of ours
+    "prompt.json"  # in a model's folder: {"profile", "examples", "all_tools"}, and "layout" where it is none of ours
 )
 
 
@@ -45,19 +45,22 @@ class Writer(Protocol):
 class LineDecoder(Protocol):
     """A model that writes under a grammar; see `decoding.Decoder`."""
 
-    def begin(self, prompt: str, written: str = "") -> Writer: ...
+    def begin(self, prompt: str, written: str = "", head: str = "") -> Writer: ...
 
 
-def load(folder: Path, profile: Profile | None = None, examples: Examples | None = None) -> LanguagePlanner:
+def load(
+    folder: Path, profile: Profile | None = None, examples: Examples | None = None, cache: Path | None = None
+) -> LanguagePlanner:
     """Load any mlx-lm model folder; nothing is fetched. Raises `PlannerError` when it is none.
 
-    The profile that is not given is the one that the folder was trained with, or else the plain one.
+    The profile that is not given is the one that the folder was trained with, or else the plain one. `cache` is the folder
+    where what prompts begin with is kept.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from tinyagent_mlx.decoding import load_decoder
 
     profile = profile or trained_profile(folder)
-    return LanguagePlanner(load_decoder(folder, profile.chat), profile, examples)
+    return LanguagePlanner(load_decoder(folder, profile.chat, cache), profile, examples)
 
 
 def trained_profile(folder: Path) -> Profile:
@@ -70,11 +73,12 @@ def trained_profile(folder: Path) -> Profile:
         name, examples = said["profile"], said["examples"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PlannerError(f"{file}: expected the keys 'profile' and 'examples': {error!r}") from error
-    if "layout" in said:
-        return replace(_layout(said["layout"], file, name), examples=_count(examples, file))
-    if name not in PROFILES:
+    if "layout" not in said and name not in PROFILES:
         raise PlannerError(f"{file}: key 'profile': {name!r} is none of {', '.join(PROFILES)}")
-    return replace(PROFILES[name], examples=_count(examples, file))
+    profile = _layout(said["layout"], file, name) if "layout" in said else PROFILES[name]
+    if not isinstance(all_tools := said.get("all_tools", profile.all_tools), bool):
+        raise PlannerError(f"{file}: key 'all_tools': is {all_tools!r}, expected true or false")
+    return replace(profile, examples=_count(examples, file), all_tools=all_tools)
 
 
 def _count(examples: object, file: Path) -> int:
@@ -92,9 +96,12 @@ def _layout(data: object, file: Path, name: str) -> Profile:
 
 def keep_profile(folder: Path, profile: Profile) -> None:
     """Write the layout of a model's prompts beside it; `trained_profile` reads it."""
-    said: dict[str, object] = {"profile": profile.name, "examples": profile.examples}
-    if replace(PROFILES.get(profile.name, PLAIN), examples=profile.examples) != profile:
-        said["layout"] = {key: value for key, value in to_data(profile).items() if key not in ("name", "examples")}
+    own: dict[str, Any] = {"examples": profile.examples, "all_tools": profile.all_tools}
+    said: dict[str, object] = {"profile": profile.name, **own}
+    if not profile.all_tools:
+        del said["all_tools"]
+    if replace(PROFILES.get(profile.name, PLAIN), **own) != profile:
+        said["layout"] = {key: value for key, value in to_data(profile).items() if key not in ("name", *own)}
     part = folder / f"{PROMPT_FILE}.part"
     part.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     part.replace(folder / PROMPT_FILE)
@@ -121,6 +128,7 @@ class LanguagePlanner:
     ):
         self.decoder, self.profile, self.examples = decoder, profile, examples or Declared()
         self.max_steps, self.max_tokens = max_steps, max_tokens
+        self._head: tuple[object, str] = (None, "")
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
         """Yield each step as soon as its line is written. Raises `PlannerError` when the model is broken."""
@@ -131,6 +139,13 @@ class LanguagePlanner:
         finally:
             run.close()
         yield run.end()
+
+    def head(self, tools: Toolbox) -> str:
+        """What every prompt for a toolbox begins with."""
+        made_for = (tools.fingerprint, tools.rules, self.profile)
+        if self._head[0] != made_for:
+            self._head = made_for, prompt_head(tools, self.profile)
+        return self._head[1]
 
 
 class _Run:
@@ -153,8 +168,9 @@ class _Run:
         """Read the prompt for the tools at hand, and what is written already."""
         planner, profile = self.planner, self.planner.profile
         shown = planner.examples.choose(self.request, self.at_hand, profile.examples) if profile.examples else ()
-        prompt = planner_prompt(self.at_hand, self.request, self.now, self._more, profile, shown)
-        self.writers.append(self.planner.decoder.begin(prompt, self.written))
+        listed = self.tools if profile.all_tools else self.at_hand
+        prompt = planner_prompt(listed, self.request, self.now, self._more, profile, shown)
+        self.writers.append(planner.decoder.begin(prompt, self.written, planner.head(self.tools)))
 
     @property
     def _more(self) -> bool:

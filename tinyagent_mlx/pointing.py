@@ -83,7 +83,7 @@ class PointerEngine:
         """What is added to the logits of tools that training never saw: [tools], 0 for the others.
 
         The network has seen requests like a new tool's refused. What speaks for the tool weighs against that, as much as
-        old requests allow (`lab/calibrate.py`, in the manifest).
+        old requests allow (`lab/calibrate.py`, in the manifest). The largest bonus is also taken off a refusal.
         """
         floor = self.manifest.get("unseen", {}).get("floor", np.inf)
         return np.clip((evidence - floor) * STEEPNESS, 0.0, MOST) if np.isfinite(floor) else np.zeros_like(evidence)
@@ -251,7 +251,7 @@ class _Decoding:
         """The best legal candidate and its probability."""
         scores = np.array(self._logits(cursor), dtype=np.float64)
         if cursor.kind == TOOL and not cursor.steps:
-            scores[END_PLAN] -= self.reluctance
+            scores[END_PLAN] -= self.reluctance + self.bonus.max()
         if cursor.kind == TOOL:
             scores[SPECIALS : SPECIALS + len(self.bonus)] += self._due(cursor)
         scores = np.where(legal, scores, -np.inf)

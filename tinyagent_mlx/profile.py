@@ -47,7 +47,8 @@ class Piece:
 @dataclass(frozen=True)
 class Profile:
     """A layout. `chat` puts the framed text into the tokenizer's chat template, where it has one; without it the text
-    stands as it is. `examples` is how many are shown at most.
+    stands as it is. `examples` is how many are shown at most. With `all_tools` every tool is listed, whichever were
+    retrieved, so that all of the list may be remembered from prompt to prompt; only retrieved ones can be called.
 
     What a learnt layout has besides: `blocks` are tools in its own words, `order` the order that it lists them in, `shown`
     its own examples by request, word for word; `stop` is what the model writes after a plan.
@@ -63,6 +64,7 @@ class Profile:
     blocks: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     shown: Mapping[str, str] = field(default_factory=dict)
+    all_tools: bool = False
 
     @property
     def asks_for_more(self) -> bool:

@@ -7,6 +7,7 @@ then the moment and the request: a model's memory of the beginning serves every 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +64,19 @@ def planner_prompt(
     blocks = {tool.name: profile.blocks.get(tool.name) or _block(tool, profile) for tool in _in_order(tools, profile)}
     system = system_text(profile, blocks, now, [_example(example, profile) for example in shown], tools.rules, more)
     return fill(profile.frame, system=system, user=fill(profile.user, request=request, now=now), now=now)
+
+
+def prompt_head(tools: Toolbox, profile: Profile = PLAIN) -> str:
+    """What the prompts of a toolbox begin with, whatever is retrieved, asked, and at which moment."""
+    first, last = (
+        (tools, tools) if profile.all_tools else (tools.subset(tools.names[:1]), tools.subset(tools.names[-2:]))
+    )
+    known = [example for tool in tools for example in tool.examples]
+    prompts = [
+        planner_prompt(first, "a", datetime(2001, 2, 3, 4, 5), False, profile, ()),
+        planner_prompt(last, "b", datetime(1999, 11, 30, 23, 16), True, profile, known[:1] if profile.examples else ()),
+    ]
+    return os.path.commonprefix(prompts)
 
 
 def system_text(

@@ -25,6 +25,7 @@ VERBS = {
     "train": "train the planner, a small language model, or adapters for a large one",
     "data": "make, ask for and import requests with their plans, to train on",
     "eval": "measure plans against a case file",
+    "bench": "time planning on this machine",
     "report": "measure and write the tables and plots that README shows",
     "mcp": "offer the tools to other programs over the Model Context Protocol",
     "doctor": "say what works on this machine and what does not",

@@ -229,7 +229,12 @@ def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, 
     if options.shown is not None:
         profile = replace(profile, examples=options.shown)
     nearest = NearestExamples(Sentences(engine), (*examples(options.examples, tools), *_learnt(profile)))
-    return language.load(folder, profile, nearest)
+    return language.load(folder, profile, nearest, prompt_cache(options))
+
+
+def prompt_cache(options: argparse.Namespace) -> Path:
+    """Where the beginnings of prompts lie that language models have read; all of it may be deleted."""
+    return paths.home(options.home) / "cache" / "prompts"
 
 
 def _learnt(profile: Profile) -> Iterator[Example]:

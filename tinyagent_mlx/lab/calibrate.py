@@ -25,17 +25,17 @@ from tinyagent_mlx.cases import Case, read_cases
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.evaluation import evaluate
 from tinyagent_mlx.lab.generate import Generator
-from tinyagent_mlx.lab.madeup import read_madeup
+from tinyagent_mlx.lab.madeup import HELD_BACK, read_madeup
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.retriever import EveryTool
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
-STRANGERS = 12  # made-up tools among the shipped ones
+TOOLBOXES, CASES_EACH = 24, 25  # with one to three strangers each, and old requests that are tried on each
 RELUCTANCES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-EXAMPLES = 8  # that each of them has
-FLIPPED = 0.03  # of old requests, at most, may go to a new tool
+EXAMPLES = 8  # that each stranger has at most
+FLIPPED, TEMPTED = 0.01, 0.05  # of requests for shipped tools, and of refusals, may go to a new tool at most
 FLOORS = tuple(half / 2 for half in range(-12, 33))  # in units of logits
 ASK_BELOW = 0.5  # a plan that is more likely wrong than right is asked about, reads and all
 NOW = datetime(2026, 11, 23, 9)
@@ -76,23 +76,33 @@ def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -
     return {"least": least, "right": right, "ask_below": ASK_BELOW}
 
 
-def unseen_floor(engine: PointerEngine, tools: Toolbox, cases: list[Case], seed: int = 0) -> dict[str, float]:
+def unseen_floor(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], seed: int = 0) -> dict[str, float]:
     """How much must speak for a tool that training never saw before it counts: what the manifest holds under "unseen".
 
-    Made-up tools with examples stand among the shipped ones as if they had never been seen; the floor is the lowest at
-    which at most `FLIPPED` of old requests go to one of them.
+    One to three made-up tools that no training saw stand among the shipped ones, in toolbox after toolbox; the floor is the
+    lowest at which hardly an old request goes to one of them: `FLIPPED` of those that are served, `TEMPTED` of refusals.
     """
     rng = random.Random(seed)
+    engine.manifest["tools"] = list(tools.names)
+    firsts: list[tuple[np.ndarray, np.ndarray]] = []
+    for _ in range(TOOLBOXES):
+        strange = with_strangers(tools, rng)
+        for case in rng.sample(cases, min(len(cases), CASES_EACH)):
+            firsts.append(engine.first_decision(case.query, strange))
+    return {"floor": floor_for(firsts, engine, len(tools))}
+
+
+def with_strangers(tools: Toolbox, rng: random.Random) -> Toolbox:
+    """The toolbox with one to three held-back made-up tools, each with up to `EXAMPLES` examples."""
     words = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
     shown = []
-    for made in rng.sample(read_madeup(), STRANGERS):
+    for made in rng.sample(read_madeup(HELD_BACK), rng.randint(1, 3)):
         full = Toolbox((*tools, made.declare(rng, made.name)), tools.rules)
         alone = [w for w in made.wordings if len(w.plan.steps) == 1]
-        rows = [Generator([w], full, words, seed).fill([w]) for w in rng.sample(alone, min(EXAMPLES, len(alone)))]
+        generator = Generator(alone, full, words, rng.randrange(1 << 30))
+        rows = [generator.fill([w]) for w in rng.sample(alone, min(rng.randint(0, EXAMPLES), len(alone)))]
         shown.append(replace(full[made.name], examples=tuple(Example(r.request, r.graded(full)) for r in rows)))
-    strange = Toolbox((*tools, *shown), tools.rules)
-    engine.manifest["tools"] = list(tools.names)
-    return {"floor": floor_for([engine.first_decision(case.query, strange) for case in cases], engine, len(tools))}
+    return Toolbox((*tools, *shown), tools.rules)
 
 
 def reluctance(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -> float:
@@ -111,17 +121,23 @@ def least_best(firsts: Sequence[tuple[np.ndarray, bool]]) -> float:
 
 
 def floor_for(old: Sequence[tuple[np.ndarray, np.ndarray]], engine: PointerEngine, shipped: int) -> float:
-    """The lowest floor that flips at most `FLIPPED` of first decisions: from one of the `shipped` tools to one after them."""
+    """The lowest floor at which few first decisions flip from one of the `shipped` tools, or a refusal, to a new tool."""
+    refusals = [first for first in old if first[0].argmax() == 0]
+    served = [first for first in old if 0 < first[0].argmax() <= shipped]
     for floor in FLOORS:
         engine.manifest["unseen"] = {"floor": floor}
-        if np.mean([_flipped(logits, engine.bonus(evidence), shipped) for logits, evidence in old]) <= FLIPPED:
+        if _flipped(served, engine, shipped) <= FLIPPED and _flipped(refusals, engine, shipped) <= TEMPTED:
             return floor
     return FLOORS[-1]
 
 
-def _flipped(logits: np.ndarray, bonus: np.ndarray, shipped: int) -> bool:
-    before, after = int(logits.argmax()), int((logits + np.concatenate([[0.0], bonus])).argmax())
-    return before <= shipped < after
+def _flipped(firsts: Sequence[tuple[np.ndarray, np.ndarray]], engine: PointerEngine, shipped: int) -> float:
+    """The share of first decisions, of the end and then each tool, that go to a tool after the shipped ones."""
+
+    def flips(logits: np.ndarray, bonus: np.ndarray) -> bool:
+        return int((logits + np.concatenate([[-bonus.max()], bonus])).argmax()) > shipped
+
+    return float(np.mean([flips(logits, engine.bonus(evidence)) for logits, evidence in firsts])) if firsts else 0.0
 
 
 def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -> dict[str, Any]:

@@ -63,6 +63,14 @@ class Dataset:
         return tokens.row.tolist(), tokens.start
 
 
+def loss(model: Any, batch: mx.array, lengths: mx.array) -> tuple[mx.array, mx.array]:
+    """Cross-entropy over the plans' tokens, and their number; mlx-lm's own counts the padding behind a plan as one more."""
+    targets, spots = batch[:, 1:], mx.arange(1, batch.shape[1])
+    mask = mx.logical_and(spots >= lengths[:, :1], spots < lengths[:, 1:])
+    values = nn.losses.cross_entropy(model(batch[:, :-1]), targets) * mask
+    return values.astype(mx.float32).sum() / mask.sum(), mask.sum()
+
+
 class Best(TrainingCallback):
     """Measures every so many steps, from step 0 on, and keeps the adapters of the best measurement; of equals the first.
 
@@ -156,8 +164,9 @@ def tune(
     np.random.seed(recipe.seed)  # mlx-lm draws its batches with it
     if watch.start < last:
         mlx_lm_train(
-            model, rule, Dataset(rows), args=settings, iterate_batches=_behind(watch.start), training_callback=callback
-        )
+            model, rule, Dataset(rows), args=settings, loss=loss, iterate_batches=_behind(watch.start),
+            training_callback=callback,
+        )  # fmt: skip
     alone(lambda: None)
     model.load_weights(str(folder / BEST), strict=False)
     model.eval()

@@ -2,7 +2,8 @@
 
 corpus/madeup/*.yaml declares them: each has several descriptions, arguments with a second description, and wordings like
 the corpus's. A *world* is a toolbox of the shipped tools and some of these, each as one of its possible users might have
-declared it, with the generator of its requests. This module reads and draws; it knows nothing of models.
+declared it, with the generator of its requests. Those of corpus/madeup/held are never trained on: how much must speak for
+an unseen tool is read off them. This module reads and draws; it knows nothing of models.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tinyagent_mlx.toolbox import EFFECTS, Argument, Example, Tool, Toolbox
 from tinyagent_mlx.values import Value
 
 FOLDER = corpus.FOLDER / "madeup"
+HELD_BACK = FOLDER / "held"  # never trained on: for calibration
 MISSING = 400  # requests for absent tools that a world refuses, beside the corpus's own refusals
 EXTRACTIVE = (
     "person",
