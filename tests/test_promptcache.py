@@ -32,6 +32,12 @@ def loaded(folder: Path, cache: Path | None, all_tools: bool = False) -> Languag
     return planner
 
 
+@pytest.fixture(scope="module")
+def tools(shipped_tools: Toolbox) -> Toolbox:
+    """A few of them: a small model takes long to read them all."""
+    return shipped_tools.subset((*MAIL, "send_sms", "open_note"))
+
+
 def read_by(planner: LanguagePlanner, tools: Toolbox) -> int:
     """Tokens that the network reads for a plan's prompt, the ones that it remembers left out."""
     session = planner.decoder.begin(planner_prompt(tools.subset(MAIL), "x", NOW), head=planner.head(tools))
@@ -46,22 +52,22 @@ def memory(value: float = 1.0) -> list[KVCache]:
 
 @pytest.mark.parametrize("all_tools", [False, True], ids=["retrieved", "all tools"])
 def test_plans_are_the_same_with_what_another_process_has_read(
-    llama_folder: Path, shipped_tools: Toolbox, tmp_path: Path, all_tools: bool
+    llama_folder: Path, tools: Toolbox, tmp_path: Path, all_tools: bool
 ) -> None:
-    planned(loaded(llama_folder, tmp_path, all_tools), "something else", shipped_tools, MAIL[:2])
+    planned(loaded(llama_folder, tmp_path, all_tools), "something else", tools, MAIL[:2])
     assert len(list(tmp_path.glob("*"))) == 1
     for text in REQUESTS[:3]:
         new, bare = loaded(llama_folder, tmp_path, all_tools), loaded(llama_folder, None, all_tools)
         bare.decoder.reuse = False  # type: ignore[attr-defined]
-        (plan, end), (other, slower) = (planned(each, text, shipped_tools, MAIL) for each in (new, bare))
+        (plan, end), (other, slower) = (planned(each, text, tools, MAIL) for each in (new, bare))
         assert plan == other
         assert end.prompt_tokens == slower.prompt_tokens
         assert end.confidence == pytest.approx(slower.confidence, abs=1e-4)
     assert len(list(tmp_path.glob("*"))) == 1
 
 
-def test_logits_are_the_same(llama_folder: Path, shipped_tools: Toolbox, tmp_path: Path) -> None:
-    prompt, head = planner_prompt(shipped_tools, "email Ines", NOW), prompt_head(shipped_tools, PLAIN)
+def test_logits_are_the_same(llama_folder: Path, tools: Toolbox, tmp_path: Path) -> None:
+    prompt, head = planner_prompt(tools, "email Ines", NOW), prompt_head(tools, PLAIN)
     rows = []
     for cache in (tmp_path, tmp_path, None):
         session = loaded(llama_folder, cache).decoder.begin(prompt, head=head)
@@ -84,19 +90,19 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_another_model_reads_for_itself(tmp_path: Path, shipped_tools: Toolbox, what: str) -> None:
+def test_another_model_reads_for_itself(tmp_path: Path, tools: Toolbox, what: str) -> None:
     folder, cache = make_llama(tmp_path / "model"), tmp_path / "cache"
-    read_by(loaded(folder, cache), shipped_tools)
+    read_by(loaded(folder, cache), tools)
     CHANGES[what](folder)
-    read_by(loaded(folder, cache), shipped_tools)
+    read_by(loaded(folder, cache), tools)
     assert len(list(cache.glob("*"))) == 2
 
 
-def test_another_toolbox_or_layout_reads_for_itself(llama_folder: Path, shipped_tools: Toolbox, tmp_path: Path) -> None:
-    rules = replace(shipped_tools, rules=(*shipped_tools.rules, "Be quick."))
-    few = shipped_tools.subset(MAIL)
-    for tools, all_tools in ((shipped_tools, False), (rules, False), (shipped_tools, True), (few, True)):
-        planned(loaded(llama_folder, tmp_path, all_tools), "x", tools, MAIL)
+def test_another_toolbox_or_layout_reads_for_itself(llama_folder: Path, tools: Toolbox, tmp_path: Path) -> None:
+    rules = replace(tools, rules=(*tools.rules, "Be quick."))
+    few = tools.subset(MAIL)
+    for known, all_tools in ((tools, False), (rules, False), (tools, True), (few, True)):
+        planned(loaded(llama_folder, tmp_path, all_tools), "x", known, MAIL)
     assert len(list(tmp_path.glob("*"))) == 4
 
 
@@ -133,10 +139,10 @@ def test_the_oldest_go_when_it_grows_too_large(tmp_path: Path) -> None:
     assert [bool(heads.read([number])) for number in range(4)] == [True, False, True, True]
 
 
-def test_folder_that_can_t_be_written_stops_nothing(llama_folder: Path, shipped_tools: Toolbox, tmp_path: Path) -> None:
+def test_folder_that_can_t_be_written_stops_nothing(llama_folder: Path, tools: Toolbox, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    plan, _ = planned(loaded(llama_folder, tmp_path / "file"), REQUESTS[0], shipped_tools, MAIL)
-    assert plan == planned(loaded(llama_folder, None), REQUESTS[0], shipped_tools, MAIL)[0]
+    plan, _ = planned(loaded(llama_folder, tmp_path / "file"), REQUESTS[0], tools, MAIL)
+    assert plan == planned(loaded(llama_folder, None), REQUESTS[0], tools, MAIL)[0]
     assert (tmp_path / "file").read_text() == ""
 
 

@@ -308,7 +308,7 @@ def test_the_shipped_tools_have_the_empty_values_of_the_contract(shipped_tools):
 @pytest.mark.parametrize("name", [row[0] for row in CONTRACT])
 def test_each_shipped_tool_is_complete(shipped_tools, name):
     tool = shipped_tools[name]
-    assert tool.script is not None
+    assert (tool.script is None) == (name == "get_zoom_meeting_link")
     assert tool.summary
     assert tool.example_result
     assert any(step.tool == name for example in tool.examples for step in example.plan.steps)

@@ -19,12 +19,14 @@ import tinyagent_mlx.device  # noqa: F401  (before MLX)
 import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 
+from tinyagent_mlx import grammar, when
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import same_graph
 from tinyagent_mlx.decoding import Decoder
 from tinyagent_mlx.language import LanguagePlanner
 from tinyagent_mlx.plan import Plan, parse_plan, print_plan
 from tinyagent_mlx.planner import PlanEnd
+from tinyagent_mlx.pointing import PointerEngine
 from tinyagent_mlx.prompt import planner_prompt
 
 NOW = datetime(2026, 11, 23, 9)
@@ -120,11 +122,26 @@ def measure(
     for order in range(rounds * requests):
         request = order % requests
         tell(f"{order + 1} of {rounds * requests}: {REQUESTS[request][0]}")
-        for subject in subjects:
-            for way, agent in subject.agents.items():
-                made = agent.plan(REQUESTS[request][0], NOW)
-                turns.append(Turn(subject.title, way, request, order, made.seconds, made.plan, made.end))
+        all_ways = [(subject, way, agent) for subject in subjects for way, agent in subject.agents.items()]
+        first = order % len(all_ways)  # nobody is always the first
+        for subject, way, agent in all_ways[first:] + all_ways[:first]:
+            _forget(agent)
+            made = agent.plan(REQUESTS[request][0], NOW)
+            turns.append(Turn(subject.title, way, request, order, made.seconds, made.plan, made.end))
     return turns
+
+
+def _forget(agent: Agent) -> None:
+    """Drop what was worked out from the words of requests: each turn meets its request for the first time."""
+    grammar.forget()
+    when.count.cache_clear()
+    for part in (agent.planner, agent.retriever):
+        engine = getattr(part, "engine", None)
+        if isinstance(engine, PointerEngine):
+            engine.read.cache_clear()
+    decoder = getattr(agent.planner, "decoder", None)
+    if isinstance(decoder, Decoder):
+        decoder.matcher.cache_clear()
 
 
 def speed(agent: Agent, rounds: int) -> dict[str, float]:
@@ -133,22 +150,23 @@ def speed(agent: Agent, rounds: int) -> dict[str, float]:
     if not isinstance(planner, LanguagePlanner) or not isinstance(planner.decoder, Decoder):
         return {}
     tokens = planner.decoder.encode(planner_prompt(agent.toolbox, WARM, NOW, profile=planner.profile))
-    found = [_speed(planner.decoder.model, tokens) for _ in range(rounds)]
+    found = [pace(planner.decoder.model, tokens, DECODED) for _ in range(rounds)]
     read, written = (round(statistics.median(each), 2) for each in zip(*found, strict=True))
-    return {"prompt_tokens": len(tokens), "prefill_tokens_s": read, "decode_tokens_s": written}
+    return {"speed_tokens": len(tokens), "prefill_tokens_s": read, "decode_tokens_s": written}
 
 
-def _speed(model: Any, tokens: Sequence[int]) -> tuple[float, float]:
+def pace(model: Any, tokens: list[int], written: int) -> tuple[float, float]:
+    """Tokens a second: those of a prompt, in passes of many, and those that are written after it, one a pass."""
     cache = make_prompt_cache(model)
     began = time.perf_counter()
     for start in range(0, len(tokens), _CHUNK):
         logits = model(mx.array(tokens[start : start + _CHUNK])[None], cache=cache)
         mx.eval(logits, [layer.state for layer in cache])
     middle = time.perf_counter()
-    for _ in range(DECODED):
+    for _ in range(written):
         logits = model(mx.argmax(logits[:, -1:], axis=-1), cache=cache)
         mx.eval(logits)
-    return len(tokens) / (middle - began), DECODED / (time.perf_counter() - middle)
+    return len(tokens) / (middle - began), written / (time.perf_counter() - middle)
 
 
 def figures(turns: Sequence[Turn], title: str) -> dict[str, Any]:

@@ -181,6 +181,11 @@ def _chunks(request: str, step: int) -> list[str]:
     return chunks[1:]
 
 
+def forget() -> None:
+    """Drop what was worked out from requests, so that a measurement meets each one for the first time."""
+    _values.cache_clear()
+
+
 @lru_cache(64)
 def _values(request: str, kind: ArgType) -> tuple[Value, ...]:
     """The values of a type that whole words of the request spell, in order."""

@@ -7,9 +7,9 @@ then the moment and the request: a model's memory of the beginning serves every 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,7 +76,7 @@ def prompt_head(tools: Toolbox, profile: Profile = PLAIN) -> str:
         planner_prompt(first, "a", datetime(2001, 2, 3, 4, 5), False, profile, ()),
         planner_prompt(last, "b", datetime(1999, 11, 30, 23, 16), True, profile, known[:1] if profile.examples else ()),
     ]
-    return os.path.commonprefix(prompts)
+    return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*prompts, strict=False)))
 
 
 def system_text(

@@ -14,6 +14,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def stamp(folder: Path, model: nn.Module) -> str:
     seen = [(str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     leaves: Any = tree_flatten(model.parameters())
     types = sorted({str(value.dtype) for _, value in leaves})
-    told = [str(folder.resolve()), seen, types, device.on_gpu(), mx.__version__]
+    told = [str(folder.resolve()), seen, types, device.on_gpu(), version("mlx")]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

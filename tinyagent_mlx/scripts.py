@@ -28,6 +28,8 @@ _RULES = {
     "syntax": (ERROR, "write it as AppleScript does"),
     "blocks": (ERROR, "give every tell, if, repeat, try, with and handler its own end"),
     "date": (WARNING, "build the date from numbers: set day to 1, then year, month, day, time"),
+    "name": (WARNING, "take the name from argv, or the app's own default: names differ by language and by account"),
+    "message": (WARNING, "compare the error's number: its text is in the Mac's language"),
     "delay": (WARNING, "wait for a condition, and say in a comment why one must wait"),
     "ui": (WARNING, "use the application's own commands: keys go to whatever window is in front"),
     "timeout": (WARNING, "put the tell block inside `with timeout of 25 seconds`"),
@@ -65,6 +67,8 @@ _NOT_NAMES = (  # what may follow `application` where nothing is addressed
     *_CLASSES_OF_APPLICATIONS, "to", "of", "in", "is", "as", "and", "or", "not", "then", "with", "without", "contains", "from",
     "whose", "where", "given", "equals", "does", "if",
 )  # fmt: skip
+_NAMED = ("account", "mailbox", "calendar", "list", "folder", "group", "disk", "menu", "button")  # and menu item
+_COMPARED = ("is", "contains", "starts", "ends", "equals", "does", "=", "≠")
 _NO_EVENT = ("id", "running", "version", "name", "path")  # properties of an application that need no answer from it
 
 
@@ -88,6 +92,7 @@ def lint(text: str) -> list[Finding]:
     scripted_ui = any(token.value == "System Events" for s in statements for token in s.tokens if token.kind == "text")
     findings = [finding for statement in statements for finding in _in_statement(statement, scripted_ui)]
     findings += _Blocks().check(statements)
+    findings += _messages(statements)
     if not any(s.words[:2] == ["on", "run"] and len(s.words) > 2 for s in statements):
         findings.append(_finding(1, "run-argv", "the script takes no values"))
     return sorted(findings, key=lambda finding: (finding.line, finding.rule))
@@ -258,6 +263,8 @@ def _risks(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
         yield _finding(statement.line, "location", "`open location` opens whatever scheme a value names")
     for index, word, following in _pairs(words):
         line = tokens[index].line
+        if tokens[index].kind == "word" and _is_named(tokens, words, index):
+            yield _finding(line, "name", f"`{word} {tokens[index + 1].source}` may be called otherwise on another Mac")
         if word == "delay" and (index == 0 or words[index - 1] in ("then", "to")):
             yield _finding(line, "delay", "`delay` waits for nothing in particular")
         elif word == "whose":
@@ -266,6 +273,21 @@ def _risks(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
             yield _finding(line, "ui", f"`{word}` acts on the screen")
         elif word == "date" and tokens[index].kind == "word" and _parses_a_date(tokens, words, index):
             yield _finding(line, "date", "a date is read from text, which depends on the Mac's language")
+
+
+def _is_named(tokens: tuple[Token, ...], words: list[str], index: int) -> bool:
+    """Whether a thing of the user's, or of the screen, is asked for by a name in literal text."""
+    kind = words[index] in _NAMED or words[max(0, index - 1) : index + 1] == ["menu", "item"]
+    return kind and index + 1 < len(tokens) and tokens[index + 1].kind == "text" and bool(tokens[index + 1].value)
+
+
+def _messages(statements: list[Statement]) -> Iterator[Finding]:
+    """Where the text that `on error TEXT` gives decides what is done."""
+    texts = {s.words[2] for s in statements if s.words[:2] == ["on", "error"] and len(s.words) > 2} - {"number"}
+    for statement in statements:
+        for index, word, following in _pairs(statement.words):
+            if word in texts and following in _COMPARED:
+                yield _finding(statement.tokens[index].line, "message", f"`{word}` is compared")
 
 
 def _on_screen(word: str, following: str) -> bool:

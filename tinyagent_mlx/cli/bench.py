@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,6 @@ from tinyagent_mlx.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from tinyagent_mlx.bench import Subject, Turn
-    from tinyagent_mlx.toolbox import Toolbox
 
 GB = 1e9
 SHARE = 0.8  # of the machine's memory that the models may fill together
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rounds", type=int, metavar="N", help="times that each request is planned (default: 5; with a language model 1)")  # fmt: skip
     parser.add_argument("--requests", type=int, metavar="N", help="only the first N requests, 2 at least")
+    parser.add_argument("--tokens", type=int, metavar="N", help="cut a language model's plans off at N tokens")
     parser.add_argument("--choose", action="store_true", help="keep for each language model whether its prompt lists all tools or only retrieved ones: what did better here")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -47,7 +49,7 @@ def call(options: argparse.Namespace) -> int:
     subjects = _prepare(places, options)
     rounds = options.rounds or (1 if any(len(subject.agents) > 1 for subject in subjects) else 5)
     requests = min(options.requests or len(bench.REQUESTS), len(bench.REQUESTS))
-    turns = bench.measure(subjects, rounds, requests, _tell)
+    turns = bench.measure(subjects, rounds, requests, _Progress())
     found = [_figures(subject, turns, rounds) for subject in subjects]
     told = {
         "device": _device(), "rounds": rounds, "requests": requests, "models": found,
@@ -73,7 +75,7 @@ def _places(word: str, options: argparse.Namespace) -> list[tuple[str, Path]]:
 
 def _check(options: argparse.Namespace, places: list[tuple[str, Path]]) -> None:
     """Numbers make sense, each model is there once, and all of them fit into memory together."""
-    for name, least in (("rounds", 1), ("requests", 2)):
+    for name, least in (("rounds", 1), ("requests", 2), ("tokens", 1)):
         given = getattr(options, name)
         if given is not None and given < least:
             raise UsageError(f"--{name} {given}: expected {least} or more")
@@ -115,18 +117,21 @@ def _prepare(places: list[tuple[str, Path]], options: argparse.Namespace) -> lis
     from tinyagent_mlx import bench
     from tinyagent_mlx.agent import Agent
     from tinyagent_mlx.desktop.base import NoDesktop
+    from tinyagent_mlx.language import LanguagePlanner
 
     tools = setup.toolbox(options)
 
-    def agent(folder: Path, tools: Toolbox) -> Agent:
+    def agent(folder: Path) -> Agent:
         own = argparse.Namespace(**{**vars(options), "model": str(folder)})
         planner, retriever = setup.planner_and_retriever(own, tools)
+        if options.tokens and isinstance(planner, LanguagePlanner):
+            planner.max_tokens = options.tokens
         return Agent(tools, planner, retriever, NoDesktop())
 
     subjects = []
     for title, folder in places:
         _tell(f"{title}: loading")
-        subjects.append(bench.prepare(title, folder, lambda folder=folder: agent(folder, tools)))
+        subjects.append(bench.prepare(title, folder, partial(agent, folder)))
     return subjects
 
 
@@ -184,7 +189,7 @@ def _print(told: dict[str, Any]) -> None:
         print(f"\n{found['model']}: {found['bits']} bits, {found['size_gb']:.3f} GB on disk, "
               f"{found['peak_gb']:.2f} GB of memory at most, loaded in {found['load_seconds']:.1f} s")  # fmt: skip
         if "prefill_tokens_s" in found:
-            print(f"    reads {found['prefill_tokens_s']:.1f} tokens/s ({found['prompt_tokens']} of all tools' prompt), "
+            print(f"    reads {found['prefill_tokens_s']:.1f} tokens/s ({found['speed_tokens']} of all tools' prompt), "
                   f"writes {found['decode_tokens_s']:.1f} tokens/s")  # fmt: skip
         three, used = found["three_steps"], found["ways"][USED]
         print(f"    a request of three steps: {three['p50']:.3f} s (p95 {three['p95']:.3f} s); all: {used['p50']:.3f} s "
@@ -196,6 +201,18 @@ def _print(told: dict[str, Any]) -> None:
         print(f"\n{what}: x{ratio:.2f}")
     sizes = "; ".join(f"{bits} {said['size']}, {said['seconds']}" for bits, said in told["paper"].items())
     print(f"\nBeside them, {PAPER}: {sizes}")
+
+
+class _Progress:
+    """Tells how far it is, where that is slow."""
+
+    def __init__(self) -> None:
+        self.told = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if time.monotonic() - self.told > 3:
+            self.told = time.monotonic()
+            _tell(text)
 
 
 def _tell(text: str) -> None:

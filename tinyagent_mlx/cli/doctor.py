@@ -5,15 +5,24 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from tinyagent_mlx import paths
 from tinyagent_mlx.cli import hearing, setup
-from tinyagent_mlx.errors import TinyAgentError
+from tinyagent_mlx.errors import TinyAgentError, VoiceError
+
+if TYPE_CHECKING:
+    from tinyagent_mlx.desktop.keychain import Keychain
+    from tinyagent_mlx.desktop.osascript import OsascriptDesktop
+    from tinyagent_mlx.toolbox import Toolbox
+    from tinyagent_mlx.voice.microphone import SystemMicrophone
 
 
 @dataclass(frozen=True)
@@ -32,19 +41,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def checks(options: argparse.Namespace) -> list[Check]:
-    """Look at everything once; loads MLX."""
-    return [*_device(), *_tools(options), *_weights(options), *_desktop(options), *_voice(options)]
+def checks(options: argparse.Namespace, asks: bool = False) -> Iterator[Check]:
+    """Look at everything once, one thing after another; loads MLX. `asks` the apps of a Mac too, which starts them."""
+    yield from _device()
+    yield from _tools(options)
+    yield from _weights(options)
+    yield from _desktop(options)
+    yield from _permissions(options, asks)
+    yield from _voice(options)
 
 
 def call(options: argparse.Namespace) -> int:
-    found = checks(options)
+    found = []
+    for check in checks(options, asks=True):
+        found.append(check)
+        if not options.json:  # at once: an app may take its time to answer
+            remedy = f"\n{'':<12} → {check.remedy}" if check.remedy else ""
+            print(f"{check.state:<8} {check.subject:<12} {check.finding}{remedy}", flush=True)
     if options.json:
         print(json.dumps({"checks": [asdict(check) for check in found]}, ensure_ascii=False))
-    else:
-        for check in found:
-            remedy = f"\n{'':<12} → {check.remedy}" if check.remedy else ""
-            print(f"{check.state:<8} {check.subject:<12} {check.finding}{remedy}")
     return 1 if any(check.state == "missing" and check.subject in ("weights", "tools") for check in found) else 0
 
 
@@ -94,27 +109,80 @@ def _desktop(options: argparse.Namespace) -> Iterator[Check]:
         yield Check("desktop", "missing", str(error))
 
 
+def _permissions(options: argparse.Namespace, asks: bool) -> Iterator[Check]:
+    """What macOS has to allow, app by app; elsewhere nothing has to be allowed."""
+    if setup.desktop_place(options) != "macos":
+        yield Check("permissions", "ok", "do not apply: the portable desktop uses no app, and only macOS asks")
+        yield Check("Zoom", "ok", "does not apply: the portable desktop gives a placeholder, and no meeting is made")
+        return
+    if sys.platform != "darwin" and not shutil.which("osascript"):
+        yield Check("permissions", "missing", "this is no Mac: there is no osascript", "leave --desktop macos out")
+        return
+    if not asks:
+        yield Check(
+            "permissions", "ok", "not looked at here, for it starts each app: run tinyagent doctor in a terminal"
+        )
+        return
+    try:
+        yield from mac_permissions(setup.toolbox(options), setup.mac(setup.settings(options).files.roots))
+    except TinyAgentError as error:
+        yield Check("permissions", "missing", str(error))
+
+
+def mac_permissions(tools: Toolbox, desktop: OsascriptDesktop, keychain: Keychain | None = None) -> Iterator[Check]:
+    """Ask each app, then look for the login of Zoom; `missing` where a step of that app would fail."""
+    from tinyagent_mlx.desktop import permissions, zoom
+    from tinyagent_mlx.desktop.keychain import Keychain
+
+    yield Check("permissions", "ok", f"macOS gives them to {desktop.program}; each app is asked, answer what appears")
+    for found in permissions.ask(tools, paths.shipped("applescripts") / "doctor", desktop):
+        yield Check(found.app, "ok" if found.granted else "missing", found.text, found.advice)
+    if any(tool.name == zoom.TOOL for tool in tools):
+        kept = _found("Zoom", lambda: "a login is in the keychain" if zoom.saved(keychain or Keychain()) else "")
+        yield kept if kept.finding else Check("Zoom", "missing", "no login is in the keychain", zoom.LOGIN)
+
+
 def _voice(options: argparse.Namespace) -> Iterator[Check]:
     """What speaking to it needs; everything else works without."""
     from tinyagent_mlx.voice.sound import INSTALL
 
-    if not importlib.util.find_spec("mlx_whisper"):
-        yield Check("voice", "missing", "mlx-whisper is not installed", INSTALL)
-        return
-    from tinyagent_mlx.voice.whisper import DEFAULT, folder_of
+    if importlib.util.find_spec("mlx_whisper"):
+        from tinyagent_mlx.voice.whisper import DEFAULT, folder_of
 
-    yield _found("voice", lambda: f"speech model in {folder_of(options.voice or DEFAULT)}")
-    yield _found("microphone", _microphone)
+        yield _found("voice", lambda: f"speech model in {folder_of(options.voice or DEFAULT)}")
+    else:
+        yield Check("voice", "missing", "mlx-whisper is not installed", INSTALL)
+    yield _found("microphone", lambda: heard_by(hearing.microphone(), _program()))
     if shutil.which("ffmpeg"):
         yield Check("sound files", "ok", "ffmpeg is there for any format")
     else:
         yield Check("sound files", "slow", "WAV only: ffmpeg is not installed", "install it to use other formats")
 
 
-def _microphone() -> str:
-    microphone = hearing.microphone()
+def _program() -> str:
+    """What macOS gives permissions to."""
+    from tinyagent_mlx.desktop import permissions
+
+    return permissions.program(os.environ, permissions.parents(os.getpid()))
+
+
+def heard_by(microphone: SystemMicrophone, program: str, platform: str = sys.platform, seconds: float = 0.4) -> str:
+    """Find the microphone; on a Mac also listen for a moment: where macOS does not allow it, it gives pure silence."""
     microphone.find()
-    return f"{microphone.name}, {microphone.rate} samples a second"
+    found = f"{microphone.name}, {microphone.rate} samples a second"
+    if platform != "darwin":
+        return found
+    microphone.start()
+    try:
+        time.sleep(seconds)
+        samples = microphone.take()
+    finally:
+        microphone.stop()
+    if not samples.any():
+        from tinyagent_mlx.voice.microphone import advice
+
+        raise VoiceError(f"{found}; it gives pure silence: {advice(platform, program)}")
+    return f"{found}, and it hears"
 
 
 def _found(subject: str, look: Callable[[], str]) -> Check:

@@ -28,6 +28,7 @@ VERBS = {
     "bench": "time planning on this machine",
     "report": "measure and write the tables and plots that README shows",
     "mcp": "offer the tools to other programs over the Model Context Protocol",
+    "zoom": "keep the login for Zoom meetings in the keychain",
     "doctor": "say what works on this machine and what does not",
     "demo": "plan and carry out a sample request on sample files",
 }

@@ -23,6 +23,7 @@ from tinyagent_mlx.toolfile import Source, load_toolboxes
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
     from tinyagent_mlx.desktop.base import Desktop
+    from tinyagent_mlx.desktop.osascript import OsascriptDesktop
     from tinyagent_mlx.history import History
     from tinyagent_mlx.planner import Planner
     from tinyagent_mlx.pointing import PointerEngine
@@ -307,14 +308,26 @@ def desktop(options: argparse.Namespace) -> Desktop:
     """The Mac itself, or a folder in open formats."""
     where, roots = desktop_place(options), settings(options).files.roots
     if where == "macos":
-        from tinyagent_mlx.desktop.files import own_folders
-        from tinyagent_mlx.desktop.osascript import OsascriptDesktop
-        from tinyagent_mlx.desktop.pdf import summarize
-
-        return OsascriptDesktop(finish={"summarize_pdf": summarize}, roots=roots or own_folders())
+        return mac(roots)
     from tinyagent_mlx.desktop.portable import PortableDesktop
 
     return PortableDesktop(Path(where), roots)
+
+
+def mac(roots: tuple[Path, ...] = ()) -> OsascriptDesktop:
+    """The Mac itself; what macOS refuses is told with the name of the app that it has to be allowed for."""
+    from tinyagent_mlx.desktop import permissions, zoom
+    from tinyagent_mlx.desktop.files import own_folders
+    from tinyagent_mlx.desktop.keychain import Keychain
+    from tinyagent_mlx.desktop.osascript import OsascriptDesktop
+    from tinyagent_mlx.desktop.pdf import summarize
+
+    return OsascriptDesktop(
+        finish={"summarize_pdf": summarize},
+        roots=roots or own_folders(),
+        services={zoom.TOOL: zoom.Zoom(Keychain())},
+        program=permissions.program(os.environ, permissions.parents(os.getpid())),
+    )
 
 
 def settings_file(options: argparse.Namespace) -> Path:

@@ -39,6 +39,18 @@ class Desktop(Protocol):
         ...
 
 
+class Service(Protocol):
+    """Carries out one tool that has no script."""
+
+    def preview(self, arguments: Mapping[str, Any]) -> str:
+        """What is sent, nothing cut but secrets. Raises `StepError`."""
+        ...
+
+    async def call(self, arguments: Mapping[str, Any], timeout: float) -> Result:
+        """Carry a step out within about `timeout` seconds. Raises `StepError` or one of its kinds."""
+        ...
+
+
 class NoDesktop:
     """Carries nothing out: for planning alone."""
 

@@ -1,4 +1,4 @@
-"""The macOS desktop: each step is one run of `osascript SCRIPT VALUE…`.
+"""The macOS desktop: each step is one run of `osascript SCRIPT VALUE…`, or a call of a service where no script serves.
 
 The scripts are constant and no shell is started, so a value can't become code. A script prints one line with its handle
 (what an undo needs, often empty), then its value; a single line without a line break after it is a value alone. It
@@ -21,20 +21,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyagent_mlx.desktop.base import Result
+from tinyagent_mlx.desktop.base import Result, Service
 from tinyagent_mlx.desktop.files import allowed, own_folders
 from tinyagent_mlx.errors import Ambiguous, NotAuthorised, NotFound, OutcomeUnknown, StepError
 from tinyagent_mlx.plan import print_value, quote
 from tinyagent_mlx.toolbox import Tool
 
 GRACE = 5.0
+PROGRAM = "the terminal or editor that you started this from"
 AMBIGUOUS = 20002
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What an error number means. Both texts may name {app} and {text}, the script's own words; `unknown` says that a
-    write may have happened all the same."""
+    """What an error number means. Both texts may name {app}, {program}, which needs the grant, and {text}, the script's
+    own words; `unknown` says that a write may have happened all the same."""
 
     message: str
     advice: str = ""
@@ -44,12 +45,12 @@ class Trouble:
 
 TROUBLES: dict[int, Trouble] = {
     -1743: Trouble("the system does not let this program control {app}",
-                   "System Settings, Privacy & Security, Automation: allow {app} for the terminal or editor that you "
-                   "started this from", NotAuthorised),
+                   "System Settings, Privacy & Security, Automation: allow {app} for {program}", NotAuthorised),
     -10004: Trouble("the system refuses what the script does in {app}",
-                    "System Settings, Privacy & Security: look under Automation and Full Disk Access", NotAuthorised),
+                    "System Settings, Privacy & Security: look under Automation and Full Disk Access for {program}",
+                    NotAuthorised),
     -25211: Trouble("the system does not let this program control other programs",
-                    "System Settings, Privacy & Security, Accessibility: allow your terminal or editor", NotAuthorised),
+                    "System Settings, Privacy & Security, Accessibility: allow {program}", NotAuthorised),
     -600: Trouble("{app} is not running", "open {app} once, then try again"),
     -10810: Trouble("{app} could not be started", "open {app} once, then try again"),
     -1712: Trouble("{app} did not answer in time",
@@ -68,7 +69,6 @@ TROUBLES: dict[int, Trouble] = {
     20004: Trouble("{text}"),
     20005: Trouble("{text}"),
     20006: Trouble("{text}", "do not repeat the whole step; do only what is missing", OutcomeUnknown),
-    20010: Trouble("{text}", "make it in {app}, then give the link in your request"),
 }  # fmt: skip
 
 
@@ -77,7 +77,8 @@ class OsascriptDesktop:
 
     `search_path` takes the place of PATH in the search for `osascript`; `finish` maps a tool's name to what is made of
     its value (the summary of a PDF's text); `grace` is how many seconds a script may take beyond its tool's timeout.
-    `roots` are the folders whose files a script may be given, and whose files count as found.
+    `roots` are the folders whose files a script may be given, and whose files count as found. `services` carry out tools
+    by their names in the place of a script; `program` is what the system's permissions are given to.
     """
 
     name = "macos"
@@ -88,14 +89,20 @@ class OsascriptDesktop:
         finish: Mapping[str, Callable[[str], str]] | None = None,
         grace: float = GRACE,
         roots: tuple[Path, ...] | None = None,
+        services: Mapping[str, Service] | None = None,
+        program: str = PROGRAM,
     ):
         self._roots = own_folders() if roots is None else roots
         self._search_path = search_path
         self._finish = dict(finish or {})
         self._grace = grace
+        self._services = dict(services or {})
+        self.program = program
 
     def preview(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
         """The command, every argument of it on a line of its own, then the script's text. Raises `StepError`."""
+        if service := self._services.get(tool.name):
+            return service.preview(arguments)
         script = _script(tool, tool.script)
         lines = [f"osascript {script}"]
         for argument in tool.arguments:
@@ -106,6 +113,8 @@ class OsascriptDesktop:
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], now: datetime) -> Result:
         """Run the tool's script. Raises `StepError`; `OutcomeUnknown` when a write was cut off."""
+        if service := self._services.get(tool.name):
+            return await service.call(arguments, tool.timeout)
         script = _script(tool, tool.script)
         arguments = await asyncio.to_thread(self._within_roots, tool, arguments)
         output = await self._run(tool, script, command_arguments(tool, arguments), arguments)
@@ -156,7 +165,7 @@ class OsascriptDesktop:
             return out.decode("utf-8", "replace")
         if process.returncode and process.returncode < 0:
             raise _cut_off(tool, f"osascript was ended by signal {-process.returncode}", "")
-        raise _failure(tool, err.decode("utf-8", "replace"), arguments)
+        raise _failure(tool, err.decode("utf-8", "replace"), arguments, self.program)
 
     async def _start(self, tool: Tool, script: Path, values: list[str]) -> asyncio.subprocess.Process:
         program = shutil.which("osascript", path=self._search_path)
@@ -231,12 +240,12 @@ def _cut_off(tool: Tool, reason: str, advice: str) -> StepError:
     return kind(f"{tool.name}: {reason}", advice.format(app=tool.app))
 
 
-def _failure(tool: Tool, stderr: str, arguments: Mapping[str, Any]) -> StepError:
+def _failure(tool: Tool, stderr: str, arguments: Mapping[str, Any], program: str) -> StepError:
     text, number = parse_error(stderr)
     if number == AMBIGUOUS and len(choices := tuple(line for line in text.splitlines() if line.strip())) > 1:
         asked = ", ".join(print_value(value, 0) for value in arguments.values())
         return Ambiguous(f"{tool.name}({asked}) matches {len(choices)} things in {tool.app}", choices)
-    words = {"app": tool.app, "text": " ".join(text.split())}
+    words = {"app": tool.app, "text": " ".join(text.split()), "program": program}
     trouble = TROUBLES.get(number) if number is not None else None
     if trouble is None:
         said = words["text"] or "the script failed and said nothing"

@@ -15,10 +15,8 @@ from tinyagent_mlx.voice import sound
 from tinyagent_mlx.voice.sound import INSTALL, Samples
 
 PORTAUDIO = "the library PortAudio is missing: install libportaudio2 (Debian, Ubuntu) or portaudio"
-PERMISSION = (
-    "allow it for the program that this terminal runs in (Terminal, iTerm, your editor) under System Settings, "
-    "Privacy & Security, Microphone, then start that program again"
-)
+PROGRAM = "the program that this terminal runs in (Terminal, iTerm, your editor)"
+PERMISSION = "allow it for {} under System Settings, Privacy & Security, Microphone, then start that program again"
 
 
 class Microphone(Protocol):
@@ -37,10 +35,10 @@ class Microphone(Protocol):
         """Let go of the device. Harmless when it is not started."""
 
 
-def advice(platform: str = sys.platform) -> str:
-    """What to do where the microphone gives nothing."""
+def advice(platform: str = sys.platform, program: str = PROGRAM) -> str:
+    """What to do where the microphone gives nothing; `program` is what the system allows it to."""
     if platform == "darwin":
-        return PERMISSION
+        return PERMISSION.format(program)
     return "see that it is connected and not muted, and that this user may use it"
 
 
