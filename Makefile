@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 SCALE ?= tiny
 
-.PHONY: demo test reproduce check format lint types imports clean
+.PHONY: demo test install live compile-scripts reproduce check format lint types imports clean
 
 demo: $(STAMP)
 	@$(BIN)/tinyagent demo
@@ -17,6 +17,15 @@ test: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(MAKE) lint types imports test
+
+install: $(STAMP)
+
+# On a Mac only: Apple's compiler is the gate for the scripts, and a few harmless ones run.
+compile-scripts:
+	@sh scripts/compile_scripts.sh applescripts/*.applescript applescripts/*/*.applescript tests/live/*.applescript
+
+live: $(STAMP)
+	TINYAGENT_LIVE=1 $(BIN)/python -m pytest tests/live -v -rs
 
 # From tools.yaml to trained and quantized weights and the tables; SCALE is tiny, small or full.
 reproduce: $(STAMP)

@@ -107,7 +107,7 @@ def table(place: Path, read: int, written: int, rounds: int) -> None:
         disk = sum(file.stat().st_size for file in (place / size).glob("*.safetensors")) / 1e9
         how = "expanded to 32 bits" if expand else "as stored"
         print(
-            f"| {size}, {how} | {disk:.2f} GB | {peak:.2f} GB | {load:.1f} s | {prefill:.1f} tokens/s | {decode:.2f} tokens/s |"
+            f"| {size}, {how} | {disk:.2f} GB | {peak:.2f} GB | {load:.1f} s | {prefill:.3g} tokens/s | {decode:.3g} tokens/s |"
         )
     print(f"\n{read} tokens read, {written} written, {rounds} turns each. {PAPER}")
     for way in ways:

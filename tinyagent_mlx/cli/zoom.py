@@ -12,20 +12,27 @@ import getpass
 import sys
 from collections.abc import Callable
 
+from tinyagent_mlx.cli import places
 from tinyagent_mlx.desktop import zoom
 from tinyagent_mlx.desktop.keychain import Keychain
 from tinyagent_mlx.desktop.zoom import Credentials, Zoom
 from tinyagent_mlx.errors import StepError, UsageError
 
 Ask = Callable[[str, bool], str]
+_ACTIONS = {
+    "login": "ask for the three values of your Zoom app, try them, and keep them in the keychain",
+    "status": "say whether a login is kept, and whether Zoom takes it",
+    "logout": "take the login out of the keychain",
+}
 _QUESTIONS = (("account ID", False), ("client ID", False), ("client secret", True))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    verbs.add_parser("login", help="ask for the three values of your Zoom app, try them, and keep them in the keychain")
-    verbs.add_parser("status", help="say whether a login is kept, and whether Zoom takes it")
-    verbs.add_parser("logout", help="take the login out of the keychain")
+    for action, text in _ACTIONS.items():
+        places.add_options(
+            verbs.add_parser(action, help=text, description=text[0].upper() + text[1:] + "."), again=True
+        )
 
 
 def call(options: argparse.Namespace, keychain: Keychain | None = None, service: Zoom | None = None) -> int:

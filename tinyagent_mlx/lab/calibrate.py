@@ -10,6 +10,7 @@ violators: Ayer et al. 1955), so that more probable decisions never mean less co
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case, read_cases
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.evaluation import evaluate
+from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.generate import Generator
 from tinyagent_mlx.lab.madeup import HELD_BACK, read_madeup
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
@@ -32,13 +34,17 @@ from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
-TOOLBOXES, CASES_EACH = 24, 25  # with one to three strangers each, and old requests that are tried on each
+TOOLBOXES, REQUESTS_EACH = 14, 18  # with one to three strangers each, and old requests that are tried on each
+OLD_REQUESTS = 200
 RELUCTANCES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 EXAMPLES = 8  # that each stranger has at most
-FLIPPED, TEMPTED = 0.01, 0.05  # of requests for shipped tools, and of refusals, may go to a new tool at most
+# Of requests for shipped tools, and of refusals, may go to a new tool at most. A plan too many is shown and rejected; a tool of
+# one's own that is never found is none.
+FLIPPED, TEMPTED = 0.01, 0.15
 FLOORS = tuple(half / 2 for half in range(-12, 33))  # in units of logits
 ASK_BELOW = 0.5  # a plan that is more likely wrong than right is asked about, reads and all
 NOW = datetime(2026, 11, 23, 9)
+WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
 
 
 def weakest_needed(retriever: PointerRetriever, cases: list[Case], tools: Toolbox) -> list[float]:
@@ -76,30 +82,31 @@ def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -
     return {"least": least, "right": right, "ask_below": ASK_BELOW}
 
 
-def unseen_floor(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], seed: int = 0) -> dict[str, float]:
+def unseen_floor(engine: PointerEngine, tools: Toolbox, seed: int = 0) -> dict[str, float]:
     """How much must speak for a tool that training never saw before it counts: what the manifest holds under "unseen".
 
     One to three made-up tools that no training saw stand among the shipped ones, in toolbox after toolbox; the floor is the
     lowest at which hardly an old request goes to one of them: `FLIPPED` of those that are served, `TEMPTED` of refusals.
+    What a missing tool would be asked is left out: a stranger may well serve it.
     """
     rng = random.Random(seed)
     engine.manifest["tools"] = list(tools.names)
+    wordings = [w for w in corpus.split(corpus.read_corpus()).valid if not w.missing]
+    requests = [row.request for row in itertools.islice(Generator(wordings, tools, WORDS, seed).rows(), OLD_REQUESTS)]
     firsts: list[tuple[np.ndarray, np.ndarray]] = []
     for _ in range(TOOLBOXES):
         strange = with_strangers(tools, rng)
-        for case in rng.sample(cases, min(len(cases), CASES_EACH)):
-            firsts.append(engine.first_decision(case.query, strange))
+        firsts += [engine.first_decision(request, strange) for request in rng.sample(requests, REQUESTS_EACH)]
     return {"floor": floor_for(firsts, engine, len(tools))}
 
 
 def with_strangers(tools: Toolbox, rng: random.Random) -> Toolbox:
     """The toolbox with one to three held-back made-up tools, each with up to `EXAMPLES` examples."""
-    words = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
     shown = []
     for made in rng.sample(read_madeup(HELD_BACK), rng.randint(1, 3)):
         full = Toolbox((*tools, made.declare(rng, made.name)), tools.rules)
         alone = [w for w in made.wordings if len(w.plan.steps) == 1]
-        generator = Generator(alone, full, words, rng.randrange(1 << 30))
+        generator = Generator(alone, full, WORDS, rng.randrange(1 << 30))
         rows = [generator.fill([w]) for w in rng.sample(alone, min(rng.randint(0, EXAMPLES), len(alone)))]
         shown.append(replace(full[made.name], examples=tuple(Example(r.request, r.graded(full)) for r in rows)))
     return Toolbox((*tools, *shown), tools.rules)
@@ -147,7 +154,7 @@ def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -
         "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), recall),
         "confidence": confidence_curve(engine, tools, cases),
         "reluctance": reluctance(engine, tools, cases),
-        "unseen": unseen_floor(engine, tools, cases),
+        "unseen": unseen_floor(engine, tools),
     }
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **found}, indent=1) + "\n")
