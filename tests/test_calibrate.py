@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from tests.models import small_engine
-from tinyagent_mlx.lab.calibrate import floor_for, isotonic, least_best, threshold_for, with_strangers
+from tinyagent_mlx.lab.calibrate import floor_for, isotonic, middle_of_best, threshold_for, with_strangers
 from tinyagent_mlx.lab.madeup import FOLDER, HELD_BACK, read_madeup
 
 
 @pytest.mark.parametrize(
     ("weakest", "recall", "threshold"),
     [
-        ([0.2, 0.3, 0.9, 0.95], 1.0, 0.2),
-        ([0.2, 0.3, 0.9, 0.95], 0.75, 0.3),
-        ([0.7, 0.8], 1.0, 0.5),
+        ([0.2, 0.3, 0.9, 0.95], 1.0, 0.05),
+        ([0.2, 0.3, 0.9, 0.95], 0.75, 0.075),
+        ([2.4, 3.2], 1.0, 0.5),
         ([0.0001, 0.8], 1.0, 0.0005),
     ],
     ids=["all", "all but one", "never above a half", "never below the lowest"],
@@ -80,10 +80,10 @@ def test_tools_that_training_saw_get_no_bonus(tmp_path, shipped_tools):
 @pytest.mark.parametrize(
     ("firsts", "off"),
     [
-        ([(np.array([3.0, 2.0]), False), (np.array([9.0, 1.0]), True)], 1.0),
-        ([(np.array([3.0, 2.0]), True), (np.array([0.0, 2.0]), False)], 0.0),
+        ([(np.array([3.0, 2.0]), False), (np.array([9.0, 1.0]), True)], 2.0),
+        ([(np.array([3.0, 2.0]), True), (np.array([0.0, 2.0]), False)], 0.25),
     ],
     ids=["too quick to refuse", "right as it is"],
 )
-def test_reluctance_is_no_greater_than_it_must(firsts, off):
-    assert least_best(firsts) == off
+def test_reluctance_is_the_middle_of_what_is_best(firsts, off):
+    assert middle_of_best(firsts) == off

@@ -2,7 +2,7 @@
 
     python -m tinyagent_mlx.lab.calibrate --model weights/planner --cases runs/valid.jsonl
 
-The threshold is the highest at which all needed tools of `--recall` of the cases are found. The confidence curve says how
+The threshold is a quarter of the highest at which all needed tools of `--recall` of the cases are found. The confidence curve says how
 often a plan was wholly right whose least probable decision had a given probability: isotonic regression (pool adjacent
 violators: Ayer et al. 1955), so that more probable decisions never mean less confidence.
 """
@@ -34,6 +34,7 @@ from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
+MARGIN = 4  # others word their requests otherwise than the validation cases
 TOOLBOXES, REQUESTS_EACH = 14, 18  # with one to three strangers each, and old requests that are tried on each
 OLD_REQUESTS = 200
 RELUCTANCES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -58,9 +59,9 @@ def weakest_needed(retriever: PointerRetriever, cases: list[Case], tools: Toolbo
 
 
 def threshold_for(weakest: list[float], recall: float) -> float:
-    """The highest threshold, within bounds, that keeps the weakest needed tool of `recall` of the cases."""
+    """The highest threshold, within bounds, that keeps the weakest needed tool of `recall` of the cases, with a margin."""
     missed = int(len(weakest) * (1 - recall))
-    return round(min(_HIGHEST, max(_LOWEST, weakest[missed])), 5)
+    return round(min(_HIGHEST, max(_LOWEST, weakest[missed] / MARGIN)), 5)
 
 
 def isotonic(scores: Sequence[float], right: Sequence[bool]) -> tuple[list[float], list[float]]:
@@ -113,18 +114,19 @@ def with_strangers(tools: Toolbox, rng: random.Random) -> Toolbox:
 
 
 def reluctance(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -> float:
-    """What is taken off a refusal's logit: the least of those that tell most cases rightly from refusals."""
+    """What is taken off a refusal's logit: the middle of what tells most cases rightly from refusals."""
     firsts = [(engine.first_decision(case.query, tools)[0], case.refusal) for case in cases]
-    return least_best(firsts)
+    return middle_of_best(firsts)
 
 
-def least_best(firsts: Sequence[tuple[np.ndarray, bool]]) -> float:
-    """The smallest reluctance at which most first decisions (end first, then tools) refuse what is to be refused."""
+def middle_of_best(firsts: Sequence[tuple[np.ndarray, bool]]) -> float:
+    """The middle of the reluctances at which most first decisions (end first, then tools) refuse what is to be refused."""
 
     def right(off: float) -> int:
         return sum((logits[0] - off > logits[1:].max()) == refusal for logits, refusal in firsts)
 
-    return max(RELUCTANCES, key=lambda off: (right(off), -off))
+    counts = {off: right(off) for off in RELUCTANCES}
+    return float(np.mean([off for off, count in counts.items() if count == max(counts.values())]))
 
 
 def floor_for(old: Sequence[tuple[np.ndarray, np.ndarray]], engine: PointerEngine, shipped: int) -> float:
