@@ -214,7 +214,7 @@ def test_a_read_waits_for_the_read_that_it_needs():
 
 
 def test_writes_and_sends_wait_for_one_approval_of_the_whole_plan():
-    plan = '1. find("Sid")\n2. note("$1")\n3. send("$1")'
+    plan = '1. find("Sid")\n2. note("$1")\n3. send("see you")'
     desktop, seen = FakeDesktop(), []
 
     async def look_around() -> None:

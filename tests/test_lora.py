@@ -24,7 +24,7 @@ from tinyagent_mlx import language
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.decoding import encode, load_folder
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import lora, train_language
+from tinyagent_mlx.lab import adapters, lora, train_language
 from tinyagent_mlx.lab.lessons import Tokens, collate, tokenize, tokens_of
 from tinyagent_mlx.lab.recipes import LoraRecipe
 from tinyagent_mlx.lab.rows import Row, write_rows
@@ -67,7 +67,7 @@ def test_a_few_steps_change_only_adapters_and_the_loss_falls(
     rows: list[Tokens], llama_folder: Path, tmp_path: Path
 ) -> None:
     model = load_folder(llama_folder)[0]
-    lora.adapt(model, RECIPE)
+    adapters.adapt(model, RECIPE)
     before, started = {name: mx.array(value) for name, value in flat(model.parameters()).items()}, loss(model, rows[:4])
     values = scripted([0.0, 0.1, 0.2, 0.3])
     lora.tune(model, rows, RECIPE, tmp_path, lambda: next(values), str)
@@ -92,7 +92,7 @@ def test_the_adapters_of_the_best_measurement_are_kept(
     rows: list[Tokens], llama_folder: Path, tmp_path: Path, script: list[float], best: int
 ) -> None:
     model = load_folder(llama_folder)[0]
-    lora.adapt(model, RECIPE)
+    adapters.adapt(model, RECIPE)
     seen: list[dict[str, mx.array]] = []
     values = scripted(script)
 
@@ -118,7 +118,7 @@ def test_a_run_that_was_cut_off_goes_on_from_its_last_measurement(
 ) -> None:
     def run(name: str, values: Iterator[float]) -> lora.Best:
         model = load_folder(llama_folder)[0]
-        lora.adapt(model, RECIPE)
+        adapters.adapt(model, RECIPE)
         return lora.tune(model, rows, RECIPE, tmp_path / name, lambda: next(values), str)
 
     def cut(*values: float) -> Iterator[float]:
@@ -139,13 +139,13 @@ def test_a_run_that_was_cut_off_goes_on_from_its_last_measurement(
 
 def test_fused_weights_compute_what_the_adapters_did(rows: list[Tokens], llama_folder: Path) -> None:
     model = load_folder(llama_folder)[0]
-    lora.adapt(model, RECIPE)
+    adapters.adapt(model, RECIPE)
     for name, value in flat(model.trainable_parameters()).items():
         if name.endswith("lora_b"):
             model.load_weights([(name, mx.random.normal(value.shape) * 0.1)], strict=False)
     tokens = mx.array([[5, 80, 3, 400]])
     before = np.array(model(tokens))
-    lora.fuse(model)
+    adapters.fuse(model)
     assert not any("lora" in name for name in flat(model.parameters()))
     assert np.array(model(tokens)) == pytest.approx(before, abs=1e-4)
 

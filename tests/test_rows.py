@@ -18,7 +18,8 @@ from tests.test_shards import order
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.grammar import MORE, line_grammar
 from tinyagent_mlx.lab.recipes import RowsRecipe
-from tinyagent_mlx.lab.rows import AtHand, Made, Writer, _asked, find_rows, profile_of, read_rows, write_rows
+from tinyagent_mlx.lab.requests import from_corpus
+from tinyagent_mlx.lab.rows import AtHand, Made, Writer, find_rows, profile_of, read_rows, write_rows
 from tinyagent_mlx.language import LanguagePlanner, trained_profile
 from tinyagent_mlx.nearness import NearestExamples
 from tinyagent_mlx.plan import print_plan
@@ -31,7 +32,7 @@ PROFILE = replace(BRIEF, examples=2)
 
 @pytest.fixture(scope="module")
 def made(shipped_tools: Toolbox) -> list[Made]:
-    asked = list(_asked(order(), shipped_tools, RECIPE.rows, 1))
+    asked = list(from_corpus(order(), shipped_tools, RECIPE.rows, 1))
     return list(Writer(shipped_tools, PROFILE, SharedWords(), RECIPE).rows(asked, "train"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,9 +21,8 @@ class Session:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for old in folder.iterdir():
             _sweep(old)
-        self.name = secrets.token_hex(8)
-        self._file = folder / self.name
-        self._lock = _locked(self._file)
+        self._file, self._lock = _locked_file(folder)
+        self.name = self._file.name
 
     def close(self) -> None:
         """End the session; may be called twice."""
@@ -33,33 +33,41 @@ class Session:
             self._lock = None
 
 
-def _locked(file: Path) -> int | None:
-    """The descriptor of a new file, locked. Another program may sweep the file away before the lock is on: then again."""
+def _locked_file(folder: Path) -> tuple[Path, int | None]:
+    """A new file and its locked descriptor. Another program may sweep it away before the lock is on: then another one, of
+    another name, because several may be about to sweep the first.
+    """
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        file = folder / secrets.token_hex(8)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             if file.stat().st_ino == os.fstat(descriptor).st_ino:
-                return descriptor
+                return file, descriptor
         os.close(descriptor)
 
 
 def is_running(folder: Path, name: str) -> bool:
     """Whether the program of a session lives. Those who look share their lock, so that they never see one another."""
+    return not _dead(folder / name)
+
+
+def _dead(file: Path, then: Callable[[], None] = lambda: None) -> bool:
+    """Whether nobody holds the file's lock; if so, do something while nobody can take it."""
     try:
-        descriptor = os.open(folder / name, os.O_RDONLY)
+        descriptor = os.open(file, os.O_RDONLY)
     except FileNotFoundError:
-        return False
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        then()
     except BlockingIOError:
-        return True
+        return False
     finally:
         os.close(descriptor)
-    return False
+    return True
 
 
 def _sweep(file: Path) -> None:
-    if not is_running(file.parent, file.name):
-        with suppress(OSError):
-            file.unlink()
+    with suppress(OSError):
+        _dead(file, file.unlink)

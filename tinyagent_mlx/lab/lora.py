@@ -3,14 +3,17 @@
     tinyagent train lora --model FOLDER --out runs/lora
 
 OUT gets data/ (rows as mlx-lm reads them), adapters/ (the best ones, for `mlx_lm.generate --adapter-path` too), model/ (the
-adapters fused) and, with --bits 4, model-4bit/. What is better is decided by planning, not by the loss. A run that was cut
-off goes on from its last measurement. On several processes (`mlx.launch -n 2 …`) OUT is a folder that all of them see.
+adapters fused) and, unless --bits 16, model-4bit/. What is better is decided by planning, not by the loss. A run that was
+cut off goes on from its last measurement. On several processes (`mlx.launch -n 2 …`) OUT is a folder that all of them see.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import resource
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,12 +29,10 @@ from mlx.utils import tree_unflatten
 from mlx_lm.tuner.callbacks import TrainingCallback
 from mlx_lm.tuner.trainer import TrainingArgs, iterate_batches
 from mlx_lm.tuner.trainer import train as mlx_lm_train
-from mlx_lm.tuner.utils import linear_to_lora_layers
-from mlx_lm.utils import dequantize_model
 
-from tinyagent_mlx.decoding import for_cpu, load_folder
+from tinyagent_mlx.decoding import for_cpu, load_decoder, load_folder
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import checkpoints, folders, recipes
+from tinyagent_mlx.lab import adapters, checkpoints, folders, recipes
 from tinyagent_mlx.lab.lessons import Tokens, tokenize
 from tinyagent_mlx.lab.recipes import LoraRecipe
 from tinyagent_mlx.lab.rows import Judge, find_rows, profile_of, read_rows, write_rows
@@ -43,6 +44,7 @@ from tinyagent_mlx.toolbox import Example
 from tinyagent_mlx.toolfile import load_toolboxes
 from tinyagent_mlx.weights import flat, read_arrays
 
+Measure = Callable[[nn.Module, Any], float]  # of a model and its tokenizer: success from 0 to 1
 REPORTS = 10  # losses that are told between two measurements
 FREE = ("out", "data", "workers", "bits", "steps", "epochs", "measure_every")  # what may change when a run goes on
 BEST, LAST = "adapters.safetensors", "last.safetensors"
@@ -74,17 +76,31 @@ def loss(model: Any, batch: mx.array, lengths: mx.array) -> tuple[mx.array, mx.a
 class Best(TrainingCallback):
     """Measures every so many steps, from step 0 on, and keeps the adapters of the best measurement; of equals the first.
 
-    `measure` gives the success of the model as it is, from 0 to 1. Each measurement leaves a checkpoint.
+    `measure` gives the success of the model as it is, from 0 to 1; without it the last adapters are kept. Each measurement
+    leaves a checkpoint. Those from step `since` on are of a model that computes otherwise: only they count there.
     """
 
     def __init__(
-        self, model: nn.Module, rule: optim.Optimizer, measure: Callable[[], float], every: int, last: int, folder: Path,
-        say: Say,
+        self, model: nn.Module, rule: optim.Optimizer, measure: Callable[[], float] | None, every: int, last: int,
+        folder: Path, say: Say, since: int = 0,
     ):  # fmt: skip
         self.model, self.rule, self.measure, self.every, self.last = model, rule, measure, every, last
-        self.folder, self.say = folder, say
+        self.folder, self.say, self.since = folder, say, since
         self.found: list[tuple[int, float]] = []
-        self.step, self.best, self.start = 0, -1.0, 0
+        self.start = 0
+
+    @property
+    def step(self) -> int:
+        """The step whose adapters are kept."""
+        counted = self._counted(self.found[-1][0])
+        return counted[-1][0] if self.measure is None else max(counted, key=lambda pair: pair[1])[0]
+
+    @property
+    def best(self) -> float:
+        return dict(self.found)[self.step]
+
+    def _counted(self, step: int) -> list[tuple[int, float]]:
+        return [pair for pair in self.found if (pair[0] >= self.since) == (step >= self.since)]
 
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""
@@ -96,24 +112,25 @@ class Best(TrainingCallback):
         self.rule.state = tree_unflatten(list(checkpoints.part(arrays, "rule.").items()))
         self.found = [(step, value) for step, value in json.loads(metadata["found"])]
         self.start = self.found[-1][0]
-        self.best = max(value for _, value in self.found)
-        self.step = next(step for step, value in self.found if value == self.best)
 
     def look(self, step: int) -> None:
         """Measure the model after `step` steps."""
-        value = self.measure()
+        value = self.measure() if self.measure else 0.0
         self.found.append((step, value))
-        better = value > self.best
+        better = self.step == step
         if better:
-            self.step, self.best = step, value
             mx.save_safetensors(str(self.folder / BEST), flat(self.model.trainable_parameters()))
         self._save()
-        self.say(f"step {step}/{self.last}  validation success {value:.3f}{'  (best)' if better else ''}")
+        if self.measure:
+            self.say(f"step {step}/{self.last}  validation success {value:.3f}{'  (best)' if better else ''}")
 
     def on_train_loss_report(self, train_info: dict) -> None:
         """Called by mlx-lm after a step that is a multiple of its reports, and after the last one."""
         step = self.start + train_info["iteration"]
-        if step // self.every > self.found[-1][0] // self.every or step == self.last:
+        pace = train_info["iterations_per_second"]
+        self.say(f"step {step}/{self.last}  loss {train_info['train_loss']:.3f}  {1 / pace:.2f} s a step  {peak()}")
+        done = self.found[-1][0]
+        if step != self.since and (step // self.every > done // self.every or step == self.last):
             self.look(step)
 
     def _save(self) -> None:
@@ -130,47 +147,57 @@ def steps_of(recipe: LoraRecipe, rows: int) -> int:
     return recipe.steps or max(1, round(recipe.epochs * rows / recipe.batch))
 
 
-def adapt(model: Any, recipe: LoraRecipe) -> dict[str, Any]:
-    """Freeze a model and put adapters in; gives what mlx-lm's adapter_config.json says of them."""
-    blocks = recipe.blocks or len(model.layers)
-    if blocks > len(model.layers):
-        raise ConfigError(f"--blocks {blocks}: the model has {len(model.layers)}")
-    mx.random.seed(recipe.seed)
-    model.freeze()
-    parameters = {"rank": recipe.rank, "scale": recipe.scale, "dropout": recipe.dropout}
-    linear_to_lora_layers(model, blocks, parameters)
-    return {"fine_tune_type": "lora", "num_layers": blocks, "lora_parameters": parameters}
+def peak() -> str:
+    """The most memory that was filled so far, in words: MLX's arrays, and on a CPU they are part of the process."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return f"peak memory {mx.get_peak_memory() / 1e9:.2f} GB of arrays, {process / 1e9:.2f} GB of the process"
 
 
 def tune(
-    model: nn.Module, rows: Sequence[Tokens], recipe: LoraRecipe, folder: Path, measure: Callable[[], float], say: Say
-) -> Best:
+    model: nn.Module, rows: Sequence[Tokens], recipe: LoraRecipe, folder: Path, measure: Callable[[], float] | None,
+    say: Say,
+) -> Best:  # fmt: skip
     """Train the adapters of a model, then put the best ones in; they are in `folder`, the last ones beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     last, rule, group = steps_of(recipe, len(rows)), optim.AdamW(learning_rate=recipe.lr), mx.distributed.init()
     if recipe.batch % group.size():
         raise ConfigError(f"--batch {recipe.batch}: expected a multiple of the {group.size()} processes")
+    turn = last - round(last * recipe.simulate_quantization)
     rule.init(model.trainable_parameters())
-    watch = Best(model, rule, measure, recipe.measure_every, last, folder, say)
+    watch = Best(model, rule, measure, recipe.measure_every, last, folder, say, turn if turn < last else 0)
     watch.resume()
-    first = group.rank() == 0
-    if first and not watch.found:
-        watch.look(0)
-    settings = TrainingArgs(
-        batch_size=recipe.batch, iters=last - watch.start, steps_per_report=max(1, recipe.measure_every // REPORTS),
-        steps_per_save=last + 1, max_seq_length=recipe.longest, adapter_file=str(folder / LAST),
-    )  # fmt: skip
-    callback = watch if first else TrainingCallback()
-    np.random.seed(recipe.seed)  # mlx-lm draws its batches with it
-    if watch.start < last:
-        mlx_lm_train(
-            model, rule, Dataset(rows), args=settings, loss=loss, iterate_batches=_behind(watch.start),
-            training_callback=callback,
-        )  # fmt: skip
+    for begin, end in ((0, turn), (turn, last)):
+        if begin == turn < last:
+            adapters.simulate(model)
+        if watch.start < end:
+            if group.rank() == 0 and begin not in dict(watch.found):
+                watch.look(begin)
+            _steps(model, rows, recipe, watch, end)
+            watch.start = end
     alone(lambda: None)
     model.load_weights(str(folder / BEST), strict=False)
     model.eval()
     return watch
+
+
+def _steps(model: nn.Module, rows: Sequence[Tokens], recipe: LoraRecipe, watch: Best, end: int) -> None:
+    """Train from `watch.start` up to step `end`."""
+    settings = TrainingArgs(
+        batch_size=recipe.batch, iters=end - watch.start, steps_per_report=max(1, recipe.measure_every // REPORTS),
+        steps_per_save=end + 1, max_seq_length=recipe.longest, adapter_file=str(watch.folder / LAST),
+        grad_checkpoint=recipe.grad_checkpoint,
+    )  # fmt: skip
+    block: Any = type(model.layers[0])  # type: ignore[index]
+    plain = block.__call__
+    np.random.seed(recipe.seed)  # mlx-lm draws its batches with it
+    try:
+        mlx_lm_train(
+            model, watch.rule, Dataset(rows), args=settings, loss=loss, iterate_batches=_behind(watch.start),
+            training_callback=watch if mx.distributed.init().rank() == 0 else TrainingCallback(),
+        )  # fmt: skip
+    finally:
+        block.__call__ = plain  # mlx-lm puts checkpointing into the class, and leaves it there
 
 
 def _behind(steps: int) -> Callable[..., Iterator[Any]]:
@@ -182,63 +209,77 @@ def _behind(steps: int) -> Callable[..., Iterator[Any]]:
     return batches
 
 
-def fuse(model: nn.Module) -> None:
-    """Put adapters into the matrices that they stand beside; what was quantized is expanded, never quantized twice."""
-    fused: list[Any] = [
-        (name, module.fuse(dequantize=True)) for name, module in model.named_modules() if hasattr(module, "fuse")
-    ]
-    if fused:
-        model.update_modules(tree_unflatten(fused))
-    dequantize_model(model)
-    mx.eval(model.parameters())
-
-
 def train(recipe: LoraRecipe, order: Order, judge: Callable[[], Judge], more: Sequence[Example], say: Say) -> Path:
     """Go through all stages; gives the fused model's folder."""
     check(recipe)
     source, out = Path(recipe.model), Path(recipe.out)
+    data, sentences, tools = find_rows(recipe, out), judge(), load_toolboxes(order.tools)
+    alone(lambda: recipes.keep(recipe, out, FREE))
+    alone(lambda: write_rows(data, order, sentences, profile_of(recipe, trained_profile(source)), recipe, more, say))
+    profile, examples = trained_profile(data), NearestExamples(sentences, more)
+
+    def measure(model: nn.Module, tokenizer: Any) -> float:
+        return float(success(model, tokenizer, profile, examples, data, tools, recipe.cases)["dag_success"])
+
+    scores = _train(recipe, data, measure, say)
+    if mx.distributed.init().rank() == 0:
+        if recipe.bits == 4:
+            scores |= _quantized(recipe, measure, say)
+        (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+        say(f"{out / 'model'}: {peak()}")
+    return out / "model"
+
+
+def _train(recipe: LoraRecipe, data: Path, measure: Measure, say: Say) -> dict[str, Any]:
+    """Train on a folder of rows and write adapters and fused model; gives what was measured. Leaves no model in memory."""
+    out, source = Path(recipe.out), Path(recipe.model)
     model, tokenizer, config = load_folder(source)
     stored = mx.bfloat16 if any(v.dtype == mx.bfloat16 for v in flat(model.parameters()).values()) else mx.float16
     if not device.on_gpu():
         model = for_cpu(model)
-    data, sentences = find_rows(recipe, out), judge()
-    alone(lambda: recipes.keep(recipe, out, FREE))
-    alone(lambda: write_rows(data, order, sentences, profile_of(recipe, trained_profile(source)), recipe, more, say))
-    profile, examples = trained_profile(data), NearestExamples(sentences, more)
-    rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch, profile.chat)
-    about = adapt(model, recipe)
+    rows = tokenize(tokenizer, read_rows(data), recipe.longest, recipe.batch, trained_profile(data).chat)
+    about = adapters.adapt(model, recipe)
     trained = sum(value.size for value in flat(model.trainable_parameters()).values())
-    say(f"{len(rows)} rows, {steps_of(recipe, len(rows))} steps, {trained / 1e6:.2f}M weights in the adapters")
-    tools = load_toolboxes(order.tools)
-
-    def measure() -> float:
-        found = success(model, tokenizer, profile, examples, data, tools, recipe.cases)
-        return float(found["dag_success"])
-
-    best = tune(model, rows, recipe, out / "adapters", measure, say)
+    tokens = sum(len(row.row) for row in rows) / len(rows)
+    say(
+        f"{len(rows)} rows of {tokens:.0f} tokens, {steps_of(recipe, len(rows))} steps, "
+        f"{trained / 1e6:.2f}M weights in the adapters"
+    )
+    look = (lambda: measure(model, tokenizer)) if recipe.cases else None
+    best = tune(model, rows, recipe, out / "adapters", look, say)
     if mx.distributed.init().rank() == 0:
-        _write(recipe, model, config, about, best, data, stored, say)
-    return out / "model"
-
-
-def _write(
-    recipe: LoraRecipe, model: nn.Module, config: dict[str, Any], about: dict[str, Any], best: Best, data: Path,
-    dtype: mx.Dtype, say: Say,
-) -> None:  # fmt: skip
-    """Adapters' configuration, the fused model, and what was measured."""
-    out, source = Path(recipe.out), Path(recipe.model)
-    (out / "adapters" / "adapter_config.json").write_text(json.dumps({"model": recipe.model, **about}, indent=1) + "\n")
-    fuse(model)
-    plain = {key: value for key, value in config.items() if not key.startswith("quantization")}
-    folders.write(out / "model", model, plain, source, dtype)
-    (out / "model" / PROMPT_FILE).write_bytes((data / PROMPT_FILE).read_bytes())
-    if recipe.bits == 4:
-        folders.quantize(out / "model", out / "model-4bit")
-    scores = {"best_step": best.step, "best": best.best, "measured": best.found, "recipe": asdict(recipe)}
-    (out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
-    if best.step == 0:
+        (out / "adapters" / "adapter_config.json").write_text(
+            json.dumps({"model": recipe.model, **about}, indent=1) + "\n"
+        )
+        adapters.fuse(model)
+        plain = {key: value for key, value in config.items() if not key.startswith("quantization")}
+        folders.write(out / "model", model, plain, source, stored)
+        (out / "model" / PROMPT_FILE).write_bytes((data / PROMPT_FILE).read_bytes())
+    if recipe.cases:
+        say(f"best at step {best.step}: validation success {best.best:.3f}")
+    if recipe.cases and best.step == 0:
         say("no measurement was better than the model's own before training: the adapters that are kept change nothing")
-    say(f"best at step {best.step}: validation success {best.best:.3f}; {out / 'model'}")
+    return {"best_step": best.step, "best": best.best, "measured": best.found, "recipe": asdict(recipe)}
+
+
+def _quantized(recipe: LoraRecipe, measure: Measure, say: Say) -> dict[str, Any]:
+    """Write the fused model in 4 bits; plan with it, and with what the model was before in 4 bits."""
+    out, source = Path(recipe.out), Path(recipe.model)
+    folders.quantize(out / "model", out / "model-4bit")
+    say(f"{out / 'model-4bit'}: {folders.size(out / 'model-4bit') / 1e9:.3f} GB")
+    if not recipe.cases:
+        return {}
+
+    def stored(folder: Path) -> float:
+        decoder = load_decoder(folder)
+        return measure(decoder.model, decoder.tokenizer)
+
+    with tempfile.TemporaryDirectory(dir=out) as place:
+        folders.quantize(source, Path(place))
+        before = stored(Path(place))
+    after = stored(out / "model-4bit")
+    say(f"in 4 bits as stored: validation success {before:.3f} before, {after:.3f} after")
+    return {"before_4bit": before, "after_4bit": after}
 
 
 def check(recipe: LoraRecipe) -> None:
@@ -248,7 +289,7 @@ def check(recipe: LoraRecipe) -> None:
     least = {
         "rank": 1,
         "batch": 1,
-        "cases": 1,
+        "cases": 0,
         "measure_every": 1,
         "rows": 1,
         "held": 1,
@@ -259,5 +300,7 @@ def check(recipe: LoraRecipe) -> None:
     for name, low in least.items():
         if getattr(recipe, name) < low:
             raise ConfigError(f"--{name.replace('_', '-')} {getattr(recipe, name)}: expected {low} or more")
+    if not 0 <= recipe.simulate_quantization <= 1:
+        raise ConfigError(f"--simulate-quantization {recipe.simulate_quantization}: expected a share from 0 to 1")
     if recipe.bits not in (4, 16):
         raise ConfigError(f"--bits {recipe.bits}: expected 4 or 16")

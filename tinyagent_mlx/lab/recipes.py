@@ -91,8 +91,11 @@ class PlannerRecipe:
 class RowsRecipe:
     """Of what a language planner learns from: prompts as it reads them, and plans."""
 
-    data: str = option("", "a folder of rows that was made before, instead of making them in OUT/data")
-    rows: int = option(40_000, "training rows")
+    data: str = option(
+        "", "a file of requests with plans to learn, as `tinyagent data import` writes it, instead of the corpus; or a folder of"
+        " rows that was made before, instead of making them in OUT/data",
+    )  # fmt: skip
+    rows: int = option(40_000, "training rows; of a file's, at most so many")
     held: int = option(200, "validation rows, of wordings that are not in training")
     profile: str = option("brief", "layout of the prompt: brief, plain or alpaca")
     shown: int = option(3, "in-context examples in a prompt at most, the nearest ones")
@@ -134,7 +137,7 @@ class LoraRecipe(RowsRecipe):
         "", "layout of the prompt: brief, plain or alpaca; without it the one the model was trained with"
     )
     out: str = option("runs/lora", "the folder for rows, adapters and the fused model")
-    model: str = option("", "the folder of the mlx-lm model to fine-tune")
+    model: str = option("", "the model to fine-tune: its name in `tinyagent models list`, or its folder")
     epochs: float = option(3.0, "times that all rows are seen")
     steps: int = option(0, "training steps, instead of epochs")
     batch: int = option(8, "rows a step, over all processes")
@@ -145,5 +148,11 @@ class LoraRecipe(RowsRecipe):
     blocks: int = option(0, "transformer blocks that get adapters, from the last one; 0 for all of them")
     longest: int = option(2048, "rows of more tokens are left out")
     measure_every: int = option(200, "steps between measurements; the best adapters are kept")
-    cases: int = option(50, "validation requests that are planned at each measurement, of those held")
-    bits: int = option(16, "16, or 4 to write the fused model in 4 bits too")
+    cases: int = option(
+        50, "validation requests that are planned at each measurement, of those held; with 0 the last adapters are kept"
+    )
+    bits: int = option(4, "4 writes the fused model in 4 bits too, in groups of 32; 16 does not")
+    grad_checkpoint: bool = option(False, "compute activations twice instead of keeping them: less memory, more time")
+    simulate_quantization: float = option(
+        0.0, "share of the steps, the last ones, with the adapted matrices as 4 bits would give them"
+    )

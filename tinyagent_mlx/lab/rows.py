@@ -1,6 +1,6 @@
 """What a language planner learns from: prompts just as `language.py` feeds them, and the plans that should follow.
 
-A request of the corpus gets the tools that its plan needs, and others that the retriever finds likely too, as its mistakes
+A request gets the tools that its plan needs, and others that the retriever finds likely too, as its mistakes
 will be; now and then all tools, or a needed one too few, so that the model learns to ask for more. The folder is laid out
 as mlx-lm reads data: train.jsonl and valid.jsonl hold {"prompt", "completion"}. Beside them lie cases.jsonl, the
 validation requests to be planned, and prompt.json, the layout, which is written last. Knows nothing of models.
@@ -13,7 +13,6 @@ import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -23,12 +22,13 @@ import numpy as np
 from tinyagent_mlx.cases import read_cases
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.grammar import MORE
-from tinyagent_mlx.lab.dataset import MOST_IRRELEVANT, CaseFile, Sieve
+from tinyagent_mlx.lab.dataset import MOST_IRRELEVANT, CaseFile
 from tinyagent_mlx.lab.recipes import RowsRecipe
-from tinyagent_mlx.lab.shards import Order, choose, shards
+from tinyagent_mlx.lab.requests import Asked, from_corpus, from_file
+from tinyagent_mlx.lab.shards import Order
 from tinyagent_mlx.language import PROMPT_FILE, keep_profile
 from tinyagent_mlx.nearness import NearestExamples, Vectors
-from tinyagent_mlx.plan import Plan, parse_plan, print_plan
+from tinyagent_mlx.plan import Plan, print_plan
 from tinyagent_mlx.profile import Profile
 from tinyagent_mlx.prompt import PROFILES, planner_prompt
 from tinyagent_mlx.toolbox import Example, Toolbox
@@ -53,15 +53,6 @@ class Row:
     prompt: str
     completion: str
     tools: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request with its plan."""
-
-    query: str
-    plan: Plan
-    now: datetime
 
 
 Made = tuple[Asked, Row]
@@ -154,13 +145,18 @@ def write_rows(
     folder: Path, order: Order, judge: Judge, profile: Profile, recipe: RowsRecipe, more: Sequence[Example] = (),
     tell: Callable[[str], None] = lambda text: None,
 ) -> None:  # fmt: skip
-    """Make a data folder, unless it is there already."""
+    """Make a data folder, unless it is there already: of the case file that the recipe names, or else of the corpus."""
     if (folder / PROMPT_FILE).is_file():
         return
     writer = Writer(load_toolboxes(order.tools), profile, judge, recipe, more)
+    given = from_file(Path(recipe.data), order, writer.tools, recipe, tell) if Path(recipe.data).is_file() else {}
     folder.mkdir(parents=True, exist_ok=True)
     for part, count in (("valid", recipe.held), ("train", recipe.rows)):
-        asked = _asked(replace(order, part=part, seed=recipe.seed), writer.tools, count, recipe.workers)
+        asked: Iterable[Asked] = given.get(part, ())
+        if given:
+            count = len(given[part])
+        else:
+            asked = from_corpus(replace(order, part=part, seed=recipe.seed), writer.tools, count, recipe.workers)
         made = _told(writer.rows(asked, part), part, count, tell)
         if part == "valid":
             made = _with_cases(folder / CASES, made)
@@ -168,11 +164,6 @@ def write_rows(
             for _, row in made:
                 out.write(json.dumps({"prompt": row.prompt, "completion": row.completion}, ensure_ascii=False) + "\n")
     keep_profile(folder, profile)
-
-
-def _asked(order: Order, tools: Toolbox, count: int, workers: int) -> Iterator[Asked]:
-    for case in choose(shards(order, workers), count, Sieve(tools)):
-        yield Asked(case["query"], parse_plan(case["plans"][0]), datetime.fromisoformat(case["now"]))
 
 
 def _told(made: Iterable[Made], part: str, count: int, tell: Callable[[str], None]) -> Iterator[Made]:
@@ -192,10 +183,14 @@ def _with_cases(file: Path, made: Iterable[Made]) -> Iterator[Made]:
 
 
 def find_rows(recipe: RowsRecipe, out: Path) -> Path:
-    """The data folder that a recipe names, or OUT/data. Raises `ConfigError` when the named one is none."""
-    folder = Path(recipe.data) if recipe.data else out / "data"
-    if recipe.data and not (folder / PROMPT_FILE).is_file():
-        raise ConfigError(f"--data: {str(folder)!r} is no folder of rows: it has no {PROMPT_FILE}")
+    """The data folder that a recipe names, or OUT/data. Raises `ConfigError` when what it names is none, and no file."""
+    folder = Path(recipe.data)
+    if not recipe.data or folder.is_file():
+        return out / "data"
+    if not (folder / PROMPT_FILE).is_file():
+        raise ConfigError(
+            f"--data: {str(folder)!r} is neither a file of cases nor a folder of rows: it has no {PROMPT_FILE}"
+        )
     return folder
 
 
