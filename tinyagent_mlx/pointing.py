@@ -22,6 +22,7 @@ from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointer import Memory, Schema
 from tinyagent_mlx.schema import Asks, encode_asks, encode_schema
 from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.vectorcache import Vectors
 from tinyagent_mlx.words import Word, split_words
 
 THRESHOLD = 0.5
@@ -47,10 +48,14 @@ class _Read:
 
 
 class PointerEngine:
-    """The network with what it compiled and read last: planner and retriever share it, and one pass over a request."""
+    """The network with what it compiled and read last: planner and retriever share it, and one pass over a request.
 
-    def __init__(self, folder: Path):
+    In the folder `cache`, where one is given, the vectors of tools outlive the process.
+    """
+
+    def __init__(self, folder: Path, cache: Path | None = None):
         self.model, self.manifest = weights.load(folder)
+        self._vectors = Vectors(folder / "model.safetensors", cache)
         self.tokenizer = WordTokenizer(folder / "tokenizer.json")
         self._compiled: dict[str, _Compiled] = {}
         self.read = lru_cache(4)(self._read)
@@ -64,9 +69,10 @@ class PointerEngine:
             unseen = [name for name in tools.names if name not in seen]
             found = self._compiled[tools.fingerprint] = _Compiled(
                 layout,
-                encode_schema(self.model, self.tokenizer, layout),
-                encode_asks(self.model, self.tokenizer, layout, unseen),
+                encode_schema(self.model, self.tokenizer, layout, self._vectors),
+                encode_asks(self.model, self.tokenizer, layout, unseen, self._vectors),
             )
+            self._vectors.save()
         return found
 
     def evidence(self, read: _Read, compiled: _Compiled) -> tuple[np.ndarray, np.ndarray]:

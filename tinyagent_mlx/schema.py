@@ -17,18 +17,21 @@ import numpy as np
 from tinyagent_mlx.decisions import Layout
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.pointer import PointerModel, Schema
+from tinyagent_mlx.vectorcache import Vectors
 from tinyagent_mlx.words import split_words
 
 AT_ONCE = 64  # texts a pass, so that a thousand tools need no more memory than a few
 
 
-def encode_schema(model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> Schema:
-    """The vectors of a toolbox, without gradients."""
-    tools, slots, constants = (_sentences(model, tokenizer, texts) for texts in layout.texts())
+def encode_schema(
+    model: PointerModel, tokenizer: WordTokenizer, layout: Layout, known: Vectors | None = None
+) -> Schema:
+    """The vectors of a toolbox, without gradients; `known` are those that need not be made again."""
+    tools, slots, constants = (_sentences(model, tokenizer, texts, known) for texts in layout.texts())
     requests, owners = layout.example_requests()
     if requests:
         shares = mx.array(shares_of(owners, len(layout.tools)))
-        tools = model.unit(tools + shares @ _sentences(model, tokenizer, requests))
+        tools = model.unit(tools + shares @ _sentences(model, tokenizer, requests, known))
     schema = Schema(tools, slots, constants)
     mx.eval(vars(schema))
     return schema
@@ -50,11 +53,13 @@ class Asks:
         return out
 
 
-def encode_asks(model: PointerModel, tokenizer: WordTokenizer, layout: Layout, names: Collection[str]) -> Asks:
+def encode_asks(
+    model: PointerModel, tokenizer: WordTokenizer, layout: Layout, names: Collection[str], known: Vectors | None = None
+) -> Asks:
     """The asks of the named tools."""
     texts = [(text, n) for n, text in enumerate(layout.texts()[0])] + list(zip(*layout.example_requests(), strict=True))
     wanted = [(text, n) for text, n in texts if layout.tools.names[n] in names]
-    vectors = _sentences(model, tokenizer, [text for text, _ in wanted]) * model.args.encoder.hidden_size**-0.5
+    vectors = _sentences(model, tokenizer, [text for text, _ in wanted], known) * model.args.encoder.hidden_size**-0.5
     mx.eval(vectors)
     return Asks(vectors, np.array([n for _, n in wanted], np.int64))
 
@@ -67,10 +72,19 @@ def shares_of(owners: Sequence[int], tools: int) -> np.ndarray:
     return out
 
 
-def _sentences(model: PointerModel, tokenizer: WordTokenizer, texts: Sequence[str]) -> mx.array:
-    """Vectors [N, e], N may be 0. Each text is encoded once, among others of its length, so that little is padding."""
+def _sentences(model: PointerModel, tokenizer: WordTokenizer, texts: Sequence[str], known: Vectors | None) -> mx.array:
+    """Vectors [N, e], N may be 0."""
     if not texts:
         return mx.zeros((0, model.args.encoder.hidden_size))
+
+    def encode(new: Sequence[str]) -> mx.array:
+        return _encoded(model, tokenizer, new)
+
+    return encode(texts) if known is None else known.of(texts, encode)
+
+
+def _encoded(model: PointerModel, tokenizer: WordTokenizer, texts: Sequence[str]) -> mx.array:
+    """Each text is encoded once, among others of its length, so that little is padding."""
     unique = list(dict.fromkeys(texts))
     words = [[word.text for word in split_words(text)] for text in unique]
     order = sorted(range(len(unique)), key=lambda index: len(words[index]))
