@@ -16,6 +16,7 @@ from tinyagent_mlx.cli import setup
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.cli.train import KINDS
 from tinyagent_mlx.errors import ConfigError
+from tinyagent_mlx.installed import Models
 from tinyagent_mlx.lab.recipes import keep, read
 from tinyagent_mlx.toolbox import Toolbox
 
@@ -48,6 +49,7 @@ WRONG = [
     (["language", "--examples", "nowhere"], "nowhere: cannot be read"),
     (["lora", "--model", "nowhere"], "--model: 'nowhere'"),
     (["lora"], "--model: ''"),
+    (["planner", "--model", "nowhere"], "--model: 'nowhere' is no model folder, and no model of that name is here"),
 ]
 
 
@@ -128,3 +130,47 @@ def test_a_recipe_is_kept_and_compared(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(ConfigError, match="is no JSON"):
         keep(recipe, tmp_path, ())
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Path:
+    """Rows as `tinyagent data import` writes them."""
+    file = tmp_path / "imported.jsonl"
+    rows = [
+        {"id": f"published-{n}", "query": f"text 555-0{n:03} that tea is ready", "tags": [], "tools": ["send_sms"],
+         "plans": [f'1. send_sms(["555-0{n:03}"], "tea is ready")']}
+        for n in range(12)
+    ]  # fmt: skip
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+BRIEF = ["--shown", "0", "--profile", "brief", "--longest", "400"]
+SHORT = ["--held", "2", "--steps", "2", "--batch", "2", "--cases", "1", "--measure-every", "2", "--rank", "4"]
+
+
+def test_a_model_by_name_is_fine_tuned_on_an_imported_dataset_and_used(
+    home: Path, tmp_path: Path, imported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_llama(home / "models" / "walker" / "source")
+    Models(home / "models").keep("walker", "people/walker", "base", "abc")
+    given = ["--data", str(imported), "--out", str(tmp_path / "out"), "--grad-checkpoint", *BRIEF, *SHORT]
+    assert main(["train", "planner", "--model", "walker", *given]) == 0
+    said = capsys.readouterr().out
+    for words in ("2 refusals of the corpus are mixed in", "loss", "peak memory", "in 4 bits as stored"):
+        assert words in said
+    assert said.endswith("Next: tinyagent models use walker-lora\n")
+    assert main(["models", "use", "walker-lora"]) == 0
+    assert json.loads((home / "models" / "walker-lora" / "4bit-g32" / "prompt.json").read_text())["profile"] == "brief"
+    assert main(["plan", "text Ines", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["generated_tokens"] > 0
+
+
+def test_a_fine_tuned_model_takes_no_other_models_place(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_llama(home / "models" / "walker" / "source")
+    Models(home / "models").keep("walker", "people/walker", "base", "abc")
+    for name in ("walker", "tinyagent-1.1b", "a/b"):
+        assert main(["train", "lora", "--model", "walker", "--name", name, "--out", str(tmp_path / "out")]) == 2
+        assert f"--name {name!r}" in capsys.readouterr().err

@@ -71,3 +71,15 @@ def test_a_size_and_a_whole_model_are_removed(models: Models) -> None:
     assert models.all() == []
     assert (models.folder / "half").is_dir()
     assert size(models.folder) == 0
+
+
+def test_folders_that_were_made_here_take_the_place_of_those_before(models: Models, tmp_path: Path) -> None:
+    made, layout = tmp_path / "made", tmp_path / "prompt.json"
+    made.mkdir()
+    layout.write_text("{}")
+    for text in ("first", "second"):
+        (made / "config.json").write_text(text)
+        mine = models.adopt("mine", "local/mine", {"4bit-g32": made}, layout)
+    assert (mine.id, mine.kind, mine.variants) == ("local/mine", "planner", ("4bit-g32",))
+    assert (mine.usable() / "config.json").read_text() == "second"
+    assert (mine.folder / "prompt.json").is_file()

@@ -22,7 +22,7 @@ from tests.nearby import SharedWords
 from tests.test_shards import order
 from tinyagent_mlx import language
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decoding import encode, load_folder
+from tinyagent_mlx.decoding import Decoder, encode, load_folder
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import adapters, lora, train_language
 from tinyagent_mlx.lab.lessons import Tokens, collate, tokenize, tokens_of
@@ -167,6 +167,7 @@ def test_the_whole_recipe_gives_folders_that_plan(
     assert "quantization" not in json.loads((folder / "config.json").read_text())
     scores = json.loads((folder.parent / "scores.json").read_text())
     assert [step for step, _ in scores["measured"]] == [0, 2]
+    assert {0 <= scores[key] <= 1 for key in ("before_4bit", "after_4bit")} == {True}
     assert mlx_lm.load(str(source), adapter_path=str(folder.parent / "adapters"))
     assert any("validation success" in line for line in said)
 
@@ -203,6 +204,7 @@ WRONG: list[tuple[dict, str]] = [
     ({"bits": 3}, "--bits 3"),
     ({"rank": 0}, "--rank 0"),
     ({"measure_every": 0}, "--measure-every 0"),
+    ({"simulate_quantization": 1.5}, "--simulate-quantization 1.5"),
     ({"blocks": 3}, "--blocks 3: the model has 2"),
     ({"data": "nowhere"}, "--data: 'nowhere'"),
     ({"batch": 99}, "--batch 99"),
@@ -222,3 +224,58 @@ def test_a_recipe_that_can_not_be_is_refused(
 def test_epochs_become_steps() -> None:
     assert lora.steps_of(LoraRecipe(batch=8), 800) == 300
     assert lora.steps_of(LoraRecipe(batch=8, steps=7), 800) == 7
+
+
+def test_checkpointed_gradients_are_the_same_and_mlx_lm_is_left_as_it_was(
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path
+) -> None:
+    kept, block = [], type(load_folder(llama_folder)[0].layers[0])
+    call = block.__call__
+    for checkpointed in (False, True):
+        model = load_folder(llama_folder)[0]
+        adapters.adapt(model, RECIPE)
+        tokenizer = load_folder(llama_folder)[1]
+
+        def measure(model=model, tokenizer=tokenizer) -> float:
+            """A model that is measured between steps reads with a memory of its own."""
+            decoder = Decoder(model, tokenizer)
+            return 0.1 * len(decoder.begin("Request: x").write('start: "a" | "b"', 5) or ())
+
+        recipe = replace(RECIPE, steps=2, grad_checkpoint=checkpointed)
+        lora.tune(model, rows, recipe, tmp_path / str(checkpointed), measure, str)
+        kept.append(mx.load(str(tmp_path / str(checkpointed) / "last.safetensors")))
+        assert block.__call__ is call
+    assert all(np.array(kept[1][name]) == pytest.approx(np.array(value), abs=1e-5) for name, value in kept[0].items())
+
+
+def test_with_simulated_quantization_only_what_is_measured_with_it_counts(
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path
+) -> None:
+    model = load_folder(llama_folder)[0]
+    adapters.adapt(model, RECIPE)
+    values = scripted([0.5, 0.9, 0.2, 0.4])
+    rounded: list[bool] = []
+
+    def measure() -> float:
+        rounded.append(any(isinstance(module, adapters.Rounded) for module in model.modules()))
+        return next(values)
+
+    recipe = replace(RECIPE, simulate_quantization=1 / 3)  # of the six steps, from step 4 on
+    watch = lora.tune(model, rows, recipe, tmp_path, measure, str)
+    assert [step for step, _ in watch.found] == [0, 2, 4, 6]
+    assert rounded == [False, False, True, True]
+    assert (watch.step, watch.best) == (6, 0.4)
+
+
+def test_without_measurements_the_last_adapters_are_kept(
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path
+) -> None:
+    model = load_folder(llama_folder)[0]
+    adapters.adapt(model, RECIPE)
+    said: list[str] = []
+    assert lora.tune(model, rows, RECIPE, tmp_path, None, said.append).step == 6
+    best, last = (mx.load(str(tmp_path / name)) for name in ("adapters.safetensors", "last.safetensors"))
+    assert all(mx.array_equal(best[name], value) for name, value in last.items())
+    told = [line for line in said if "loss" in line]
+    assert len(told) == 6
+    assert "peak memory" in told[0]

@@ -11,7 +11,9 @@ Knows folders, not what is in the files.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -97,6 +99,23 @@ class Models:
         part.replace(made.folder / RECORD)
         return made
 
+    def adopt(self, name: str, id: str, folders: Mapping[str, Path], beside: Path | None = None) -> Installed:
+        """Take in folders that were made on this machine, by the names of sizes, in place of those that were there;
+        `beside` is the layout of the prompts. Nothing is copied twice where the disk allows. Raises `ModelError`."""
+        place = self.folder / name
+        try:
+            for variant, folder in folders.items():
+                part = place / f"{variant}.part"
+                shutil.rmtree(part, ignore_errors=True)
+                shutil.copytree(folder, part, copy_function=_link)
+                shutil.rmtree(place / variant, ignore_errors=True)
+                part.rename(place / variant)
+            if beside:
+                shutil.copy(beside, place)
+        except (OSError, shutil.Error) as error:
+            raise ModelError(f"{place}: can't be written: {error}") from error
+        return self.keep(name, id, "planner", "")
+
     def remove(self, name: str, variant: str = "") -> None:
         """Delete a model, or one folder of it. Raises `ModelError`."""
         place = self.get(name).folder / variant
@@ -108,6 +127,13 @@ class Models:
             shutil.rmtree(place)
         except OSError as error:
             raise ModelError(f"{place}: can't be deleted: {error.strerror}") from error
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one that knows no links
+        shutil.copy(source, target)
 
 
 def size(folder: Path) -> int:

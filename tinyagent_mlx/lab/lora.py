@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import resource
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -25,14 +23,14 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
-from mlx.utils import tree_unflatten
 from mlx_lm.tuner.callbacks import TrainingCallback
 from mlx_lm.tuner.trainer import TrainingArgs, iterate_batches
 from mlx_lm.tuner.trainer import train as mlx_lm_train
 
 from tinyagent_mlx.decoding import for_cpu, load_decoder, load_folder
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import adapters, checkpoints, folders, recipes
+from tinyagent_mlx.lab import adapters, folders, recipes
+from tinyagent_mlx.lab.best import BEST, Best, peak
 from tinyagent_mlx.lab.lessons import Tokens, tokenize
 from tinyagent_mlx.lab.recipes import LoraRecipe
 from tinyagent_mlx.lab.rows import Judge, find_rows, profile_of, read_rows, write_rows
@@ -42,12 +40,12 @@ from tinyagent_mlx.language import PROMPT_FILE, trained_profile
 from tinyagent_mlx.nearness import NearestExamples
 from tinyagent_mlx.toolbox import Example
 from tinyagent_mlx.toolfile import load_toolboxes
-from tinyagent_mlx.weights import flat, read_arrays
+from tinyagent_mlx.weights import flat
 
 Measure = Callable[[nn.Module, Any], float]  # of a model and its tokenizer: success from 0 to 1
 REPORTS = 10  # losses that are told between two measurements
 FREE = ("out", "data", "workers", "bits", "steps", "epochs", "measure_every")  # what may change when a run goes on
-BEST, LAST = "adapters.safetensors", "last.safetensors"
+LAST = "last.safetensors"
 
 
 class Dataset:
@@ -73,85 +71,9 @@ def loss(model: Any, batch: mx.array, lengths: mx.array) -> tuple[mx.array, mx.a
     return values.astype(mx.float32).sum() / mask.sum(), mask.sum()
 
 
-class Best(TrainingCallback):
-    """Measures every so many steps, from step 0 on, and keeps the adapters of the best measurement; of equals the first.
-
-    `measure` gives the success of the model as it is, from 0 to 1; without it the last adapters are kept. Each measurement
-    leaves a checkpoint. Those from step `since` on are of a model that computes otherwise: only they count there.
-    """
-
-    def __init__(
-        self, model: nn.Module, rule: optim.Optimizer, measure: Callable[[], float] | None, every: int, last: int,
-        folder: Path, say: Say, since: int = 0,
-    ):  # fmt: skip
-        self.model, self.rule, self.measure, self.every, self.last = model, rule, measure, every, last
-        self.folder, self.say, self.since = folder, say, since
-        self.found: list[tuple[int, float]] = []
-        self.start = 0
-
-    @property
-    def step(self) -> int:
-        """The step whose adapters are kept."""
-        counted = self._counted(self.found[-1][0])
-        return counted[-1][0] if self.measure is None else max(counted, key=lambda pair: pair[1])[0]
-
-    @property
-    def best(self) -> float:
-        return dict(self.found)[self.step]
-
-    def _counted(self, step: int) -> list[tuple[int, float]]:
-        return [pair for pair in self.found if (pair[0] >= self.since) == (step >= self.since)]
-
-    def resume(self) -> None:
-        """Go on from the last checkpoint, if there is one."""
-        file = self.folder / checkpoints.FILE
-        if not file.is_file():
-            return
-        arrays, metadata = read_arrays(file)
-        self.model.load_weights(list(checkpoints.part(arrays, "model.").items()), strict=False)
-        self.rule.state = tree_unflatten(list(checkpoints.part(arrays, "rule.").items()))
-        self.found = [(step, value) for step, value in json.loads(metadata["found"])]
-        self.start = self.found[-1][0]
-
-    def look(self, step: int) -> None:
-        """Measure the model after `step` steps."""
-        value = self.measure() if self.measure else 0.0
-        self.found.append((step, value))
-        better = self.step == step
-        if better:
-            mx.save_safetensors(str(self.folder / BEST), flat(self.model.trainable_parameters()))
-        self._save()
-        if self.measure:
-            self.say(f"step {step}/{self.last}  validation success {value:.3f}{'  (best)' if better else ''}")
-
-    def on_train_loss_report(self, train_info: dict) -> None:
-        """Called by mlx-lm after a step that is a multiple of its reports, and after the last one."""
-        step = self.start + train_info["iteration"]
-        pace = train_info["iterations_per_second"]
-        self.say(f"step {step}/{self.last}  loss {train_info['train_loss']:.3f}  {1 / pace:.2f} s a step  {peak()}")
-        done = self.found[-1][0]
-        if step != self.since and (step // self.every > done // self.every or step == self.last):
-            self.look(step)
-
-    def _save(self) -> None:
-        """Adapters, the optimizer's state and the measurements, in one rename."""
-        part = self.folder / "part.safetensors"
-        arrays = {f"model.{name}": value for name, value in flat(self.model.trainable_parameters()).items()}
-        arrays |= {f"rule.{name}": value for name, value in flat(self.rule.state).items()}
-        mx.save_safetensors(str(part), arrays, {"found": json.dumps(self.found)})
-        part.rename(self.folder / checkpoints.FILE)
-
-
 def steps_of(recipe: LoraRecipe, rows: int) -> int:
     """Training steps: those of the recipe, or its epochs'."""
     return recipe.steps or max(1, round(recipe.epochs * rows / recipe.batch))
-
-
-def peak() -> str:
-    """The most memory that was filled so far, in words: MLX's arrays, and on a CPU they are part of the process."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return f"peak memory {mx.get_peak_memory() / 1e9:.2f} GB of arrays, {process / 1e9:.2f} GB of the process"
 
 
 def tune(
