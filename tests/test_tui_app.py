@@ -167,7 +167,7 @@ def test_transcript_keeps_only_the_last_runs():
             for number in range(5):
                 await ask(pilot, f"request {number}")
                 await done(pilot)
-            assert len(pilot.app.screen.query("RunView")) == 3
+            assert len(pilot.app.screen.transcript.runs) == 3
             assert "request 1\n" not in text_of(pilot)
             assert "request 4" in text_of(pilot)
 

@@ -44,8 +44,8 @@ def test_plan_shows_arguments_in_full_with_resolved_dates_and_what_waits_for_wha
             assert "start_date: Fri 27 Nov 2026, 15:00" in shown
             assert 'invitees: ["$1", "$2"]' in shown
             assert "$2 is lutfi@example.org" in shown
-            node = pilot.app.screen.query("StepNode").last()
-            assert node.parent.parent.step.id == 2, "a step hangs under the last of the steps it waits for"
+            node = pilot.app.screen.transcript.runs[-1].nodes[3]
+            assert node.above.step.id == 2, "a step hangs under the last of the steps it waits for"
 
     run(flow())
 

@@ -89,13 +89,14 @@ def test_steps_of_older_requests_are_folded_away_and_shown_on_enter():
             for number in range(5):
                 await ask(pilot, f"request {number}")
                 await done(pilot)
-            views = list(pilot.app.screen.query("RunView"))
-            assert [view.steps_box.display for view in views] == [False, False, False, True, True]
+            transcript = pilot.app.screen.transcript
+            assert [view.folded for view in transcript.runs] == [True, True, True, False, False]
             assert "request 1  1 step ▸" in text_of(pilot)
-            views[1].head.focus()
+            await pilot.press("tab", *["up"] * 3)
+            await until(pilot, lambda: transcript.target is transcript.runs[1])
             await pilot.press("enter")
-            await until(pilot, lambda: views[1].steps_box.display)
-            assert pilot.app.focused is views[1].nodes[1].body
-            assert not views[1].head.can_focus
+            await until(pilot, lambda: not transcript.runs[1].folded)
+            assert transcript.target is transcript.runs[1].nodes[1]
+            assert "request 1  1 step ▸" not in text_of(pilot)
 
     asyncio.run(flow())

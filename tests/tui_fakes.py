@@ -223,11 +223,15 @@ def text_of(pilot: Pilot, selector: str = "#runs") -> str:
     """What the widgets under a selector say."""
     from textual.widgets import Label, Static
 
+    from tui.transcript import Transcript
+
     found = []
     for root in pilot.app.screen.query(selector):
         for widget in root.walk_children(with_self=True):
             if isinstance(widget, (Static, Label)) and widget.display:
                 found.append(_plain(widget.visual if hasattr(widget, "visual") else widget.render()))
+            elif isinstance(widget, Transcript):
+                found.append(widget.text)
     return "\n".join(found)
 
 

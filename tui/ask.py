@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Static
 from textual.worker import Worker
 
 from tinyagent_mlx.errors import HistoryError, StepError, TinyAgentError
@@ -26,10 +25,11 @@ from tui.keymap import bind
 from tui.prompt import Prompt
 from tui.title import TitleBar
 from tui.trail import Trail
+from tui.transcript import Transcript
 from tui.voice import Ears, VoiceBar
 
 if TYPE_CHECKING:
-    from tui.plan_view import StepBody
+    from tui.plan_view import StepNode
     from tui.run_view import RunView
 
 KEPT_RUNS = 20
@@ -70,11 +70,12 @@ class AskScreen(Screen[None]):
         self.voice = VoiceBar(ears)
         self.running: Worker[None] | None = None
         self.kept_runs = KEPT_RUNS
+        self.transcript = Transcript(WELCOME.format("\n".join(f"  {line}" for line in examples)))
 
     def compose(self) -> ComposeResult:
         yield TitleBar("Ask")
         with VerticalScroll(id="runs", can_focus=False):
-            yield Static(WELCOME.format("\n".join(f"  {line}" for line in self.examples)), id="welcome", markup=False)
+            yield self.transcript
         yield self.bar
         yield self.voice
         yield self.prompt
@@ -110,12 +111,7 @@ class AskScreen(Screen[None]):
         if self.bar.asking:
             self.bar.focus()
             return
-        waiting = [*self.query(".offers"), *self.query("StepBody")]
-        offers = [widget for widget in self.query(".offers") if widget.display]
-        if offers:
-            offers[-1].focus()
-        elif waiting and self.query("StepBody"):
-            self.query("StepBody").last().focus()
+        self.transcript.go_to_last()
 
     def action_talk(self) -> None:
         """Listen, or end it: what was said comes to stand in the prompt, for the user to read and to send."""
@@ -143,7 +139,7 @@ class AskScreen(Screen[None]):
         view = RunView(request)
         note = ""
         try:
-            await self._append(view)
+            self._append(view)
             note = await Session(self, view).run(request, plan)
         except asyncio.CancelledError:
             view.say("Stopped. Nothing was done.")
@@ -168,19 +164,8 @@ class AskScreen(Screen[None]):
         if note:
             self._start(f"{request.rstrip(' .')}. {note}")
 
-    async def _append(self, view: RunView) -> None:
-        from tui.run_view import RunView
-
-        for welcome in self.query("#welcome"):
-            await welcome.remove()
-        old = list(self.runs.children)[: max(0, len(self.runs.children) - self.kept_runs + 1)]
-        for gone in old:
-            for widget in gone.walk_children(with_self=True):
-                widget.refresh()  # lets its painted lines go, which Textual would keep for a while
-            await gone.remove()
-        for older in list(self.query(RunView))[: 1 - UNFOLDED]:
-            older.fold()
-        await self.runs.mount(view)
+    def _append(self, view: RunView) -> None:
+        self.transcript.add(view, self.kept_runs, UNFOLDED)
         self._follow()
 
     def _follow(self) -> None:
@@ -199,14 +184,12 @@ class AskScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "undo":
-            return bool(self.query("RunView.-recorded"))
+            return any(view.run is not None for view in self.transcript.runs)
         return bool(self.running) or self.voice.active if action == "stop" else True
 
     async def action_undo(self) -> None:
         """Undo what the last request did, as far as there is a way back."""
-        from tui.run_view import RunView
-
-        views = [view for view in self.query(RunView) if view.run is not None]
+        views = [view for view in self.transcript.runs if view.run is not None]
         if views:
             self.undo(views[-1])
 
@@ -238,7 +221,7 @@ class AskScreen(Screen[None]):
     def action_scroll_runs(self, pages: int) -> None:
         self.runs.scroll_relative(y=pages * max(1, self.runs.size.height - 2), animate=False)
 
-    def on_run_view_again(self, event: RunView.Again) -> None:
+    def on_transcript_again(self, event: Transcript.Again) -> None:
         if self.running:
             self.notify("Still at another request; Esc stops it.", severity="warning")
             return
@@ -257,25 +240,30 @@ class AskScreen(Screen[None]):
             ids = {step.id: number for number, step in enumerate(edited.steps, 1)}
             self._start(request, Plan(tuple(step.renumbered(ids) for step in edited.steps)))
 
-    async def on_step_body_opened(self, event: StepBody.Opened) -> None:
+    async def on_transcript_opened(self, event: Transcript.Opened) -> None:
+        """Copy a step's result, open it, show what the step runs, or undo it."""
+        node = event.node
+        title = f"Step {node.step.id} · {node.tool.name}"
+        if event.what == "undo":
+            self.undo(event.run, node.step.id)
+        elif event.what == "preview":
+            await self._preview(node, title)
+        elif not node.result:
+            self.notify("This step has no result yet.", severity="warning")
+        elif event.what == "copy":
+            self.app.copy_to_clipboard(node.result)
+            self.notify("Result copied.")
+        else:
+            self._read(f"{title}: result", node.result)
+
+    async def _preview(self, node: StepNode, title: str) -> None:
+        from tinyagent_mlx.values import map_references
+
+        agent = await self.engine.agent()
+        values = (map_references(value, lambda k: f"<result of step {k}>") for value in node.step.arguments)
+        self._read(f"{title}: what it runs", agent.desktop.preview(node.tool, node.tool.bind(values)))
+
+    def _read(self, title: str, text: str) -> None:
         from tui.reader import ReaderScreen
 
-        node = event.node
-        if event.what == "undo":
-            from tui.run_view import RunView
-
-            self.undo(next(view for view in node.ancestors if isinstance(view, RunView)), node.step.id)
-            return
-        title = f"Step {node.step.id} · {node.tool.name}"
-        if event.what == "preview":
-            agent = await self.engine.agent()
-            from tinyagent_mlx.values import map_references
-
-            arguments = node.tool.bind(
-                map_references(value, lambda k: f"<result of step {k}>") for value in node.step.arguments
-            )
-            self.app.push_screen(ReaderScreen(f"{title}: what it runs", agent.desktop.preview(node.tool, arguments)))
-        elif node.result:
-            self.app.push_screen(ReaderScreen(f"{title}: result", node.result))
-        else:
-            self.notify("This step has no result yet.", severity="warning")
+        self.app.push_screen(ReaderScreen(title, text))

@@ -1,60 +1,59 @@
-"""A request with its plan as it streams: each step hangs under the last of the steps it waits for, with its live state."""
+"""A step of a plan as it streams: what it is given, how it stands, what came of it, and which steps wait for it.
+
+A step is a block of text and no widget: a layout takes time for each widget, with every step of every plan. Knows nothing
+of the screen.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import ClassVar
+from collections.abc import Callable, Iterator
 
-from rich.text import Text
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Vertical
-from textual.message import Message
-from textual.timer import Timer
-from textual.widgets import Static
+from textual.content import Content
 
 from tinyagent_mlx import events
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.toolbox import Tool
 from tui import wording
-from tui.keymap import bind
+from tui.blocks import Block
 
 SHOWN_LINES = 8
+_STYLES = {
+    "running": "$text-accent",
+    "failed": "$text-error",
+    "unknown": "$text-warning",
+    "skipped": "$text-muted",
+    "refused": "$text-muted",
+    "cancelled": "$text-muted",
+    "dropped": "$text-muted strike",
+}
 
 
-class StepNode(Vertical):
-    """One step: what it is given, how it stands, and the steps that wait for it below."""
+class StepNode:
+    """One step; `below` are the steps that hang under it, `changed` is called when it stands otherwise than before."""
 
-    def __init__(self, step: Step, tool: Tool):
-        super().__init__(classes="step")
-        self.step, self.tool = step, tool
+    def __init__(self, step: Step, tool: Tool, changed: Callable[[], None], above: StepNode | None = None):
+        self.step, self.tool, self._changed = step, tool, changed
         self.state, self.result = "waiting", ""
         self.line = "waits for your approval" if tool.effect != "read" else "waits for its turn"
         self.seconds = ""
         self.known: dict[int, str] = {}
-        self.body = StepBody(self)
-        self.below: StepsBelow | None = None
-        self._composed = False
+        self.above = above
+        self.below: list[StepNode] = []
         self._began = 0.0
-        self._clock: Timer | None = None
+        self._block: Block | None = None
+        if above:
+            above.below.append(self)
 
-    def compose(self) -> ComposeResult:
-        self._composed = True
-        yield self.body
-        if self.below:
-            yield self.below
+    @property
+    def depth(self) -> int:
+        return self.above.depth + 1 if self.above else 0
 
-    def on_mount(self) -> None:
-        self.body.draw()
-
-    def adopt(self, node: StepNode) -> None:
-        """Hang a step below. The box for such steps is made with the first: each widget costs time in every layout."""
-        if self.below:
-            self.below.adopt(node)
-            return
-        self.below = StepsBelow(node)
-        if self._composed:
-            self.mount(self.below)
+    def walk(self) -> Iterator[StepNode]:
+        """It and all that hangs under it, as they stand on the screen."""
+        yield self
+        for node in self.below:
+            yield from node.walk()
 
     def learn(self, number: int, value: str) -> None:
         """Show what an earlier step's result is, where this step takes it."""
@@ -84,10 +83,11 @@ class StepNode(Vertical):
     def start(self) -> None:
         self._began = time.monotonic()
         self._set("running", "running…")
-        self._clock = self.set_interval(1, self._tick)
 
-    def _tick(self) -> None:
-        self._set("running", f"running… {time.monotonic() - self._began:.0f} s")
+    def tick(self) -> None:
+        """Say how long it has been running."""
+        if self.state == "running" and (seconds := int(time.monotonic() - self._began)):
+            self._set("running", f"running… {seconds} s")
 
     def end(self, ending: events.Ending) -> None:
         if self.state == "dropped":
@@ -108,94 +108,30 @@ class StepNode(Vertical):
 
     def _set(self, state: str, line: str, seconds: str = "") -> None:
         self.state, self.line, self.seconds = state, line, seconds
-        if self._clock and state != "running":
-            self._clock.stop()
-            self._clock = None
-        if self.is_mounted:
-            self.body.draw()
+        self._block = None
+        self._changed()
 
+    def block(self) -> Block:
+        """The step as it now stands."""
+        if self._block is None:
+            style = _STYLES.get(self.state, "")
+            self._block = Block([(1, self._head()), (3, self._details())], self, self.depth, style)
+        return self._block
 
-class StepsBelow(Vertical):
-    """The steps that wait for one, in the order in which they came; some may come before it is on the screen."""
+    def _head(self) -> Content:
+        head = wording.head(self.step, self.tool)
+        name_ends = head.index(self.tool.name) + len(self.tool.name)
+        mark = f"{wording.MARKS[self.state]} {head[:name_ends]}"
+        return Content.assemble((mark, "bold"), (head[name_ends:], "dim"))
 
-    def __init__(self, first: StepNode):
-        super().__init__(classes="children")
-        self._steps = [first]
-        self._composed = False
-
-    def compose(self) -> ComposeResult:
-        self._composed = True
-        yield from self._steps
-
-    def adopt(self, node: StepNode) -> None:
-        self._steps.append(node)
-        if self._composed:
-            self.mount(node)
-
-
-class StepBody(Vertical, can_focus=True):
-    """The text of a step; its result can be copied and opened."""
-
-    BINDINGS: ClassVar = [
-        bind("step.copy", "copy", "Copy result"),
-        bind("step.open", "open", "Open"),
-        bind("step.preview", "preview", "What it runs"),
-        bind("step.undo", "undo", "Undo"),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
-    ]
-
-    class Opened(Message):
-        """`what` is result, preview or undo."""
-
-        def __init__(self, node: StepNode, what: str):
-            self.node, self.what = node, what
-            super().__init__()
-
-    def __init__(self, node: StepNode):
-        super().__init__(classes="body")
-        self.node = node
-        self.head, self.details = Static("", markup=False), Static("", classes="details", markup=False)
-
-    def compose(self) -> ComposeResult:
-        yield self.head
-        yield self.details
-
-    def draw(self) -> None:
-        """Write the step as it now stands."""
-        node = self.node
-        for state in wording.MARKS:
-            self.set_class(state == node.state, f"-{state}")
-        text = Text(f"{wording.MARKS[node.state]} ", style="bold")
-        head = wording.head(node.step, node.tool)
-        name_ends = head.index(node.tool.name) + len(node.tool.name)
-        self.head.update(text.append(head[:name_ends], "bold").append(head[name_ends:], "dim"))
-        self.details.update(self._details())
-
-    def _details(self) -> Text:
-        node, text = self.node, Text()
-        for name, value in wording.arguments(node.step, node.tool):
-            text.append(f"{name}: ", "dim").append(f"{value}\n")
-        for number, value in sorted(node.known.items()):
-            text.append(f"${number} is ", "dim").append(f"{value}\n")
-        lines = node.line.splitlines() or [""]
-        text.append("\n".join(lines[:SHOWN_LINES]), "italic" if node.state in ("waiting", "running") else "")
+    def _details(self) -> Content:
+        parts: list[tuple[str, str]] = []
+        for name, value in wording.arguments(self.step, self.tool):
+            parts += [(f"{name}: ", "dim"), (f"{value}\n", "")]
+        for number, value in sorted(self.known.items()):
+            parts += [(f"${number} is ", "dim"), (f"{value}\n", "")]
+        lines = self.line.splitlines() or [""]
+        parts.append(("\n".join(lines[:SHOWN_LINES]), "italic" if self.state in ("waiting", "running") else ""))
         if len(lines) > SHOWN_LINES:
-            text.append(f"\n… {len(lines) - SHOWN_LINES} more lines: Enter opens them", "dim")
-        return text.append(node.seconds, "dim")
-
-    def action_copy(self) -> None:
-        if not self.node.result:
-            self.notify("This step has no result yet.", severity="warning")
-            return
-        self.app.copy_to_clipboard(self.node.result)
-        self.notify("Result copied.")
-
-    def action_open(self) -> None:
-        self.post_message(self.Opened(self.node, "result"))
-
-    def action_preview(self) -> None:
-        self.post_message(self.Opened(self.node, "preview"))
-
-    def action_undo(self) -> None:
-        self.post_message(self.Opened(self.node, "undo"))
+            parts.append((f"\n… {len(lines) - SHOWN_LINES} more lines: Enter opens them", "dim"))
+        return Content.assemble(*parts, (self.seconds, "dim"))

@@ -1,18 +1,15 @@
-"""One request in the transcript: its plan, its state in a line, and at the end what happened and what can be done."""
+"""One request in the transcript: its plan, its state in a line, and at the end what happened and what can be done.
+
+Blocks of text and no widgets; `changed` is called when they are others than before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from rich.text import Text
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Vertical
-from textual.message import Message
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.content import Content
 
 from tinyagent_mlx import events
 from tinyagent_mlx.executor import Outcome
@@ -20,61 +17,73 @@ from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.toolbox import Toolbox
 from tui import wording
 from tui.again import still_to_do, with_choice
+from tui.blocks import BLANK, Block
 from tui.plan_view import StepNode
 
 if TYPE_CHECKING:
     from tui.trail import Undone
 
 SHORT = 60  # results up to this length are repeated where they are used
-_STYLES = {"good": "bold green", "bad": "bold red", "dim": "dim", "": ""}
+_STYLES = {"good": "bold $text-success", "bad": "bold $text-error", "dim": "dim", "": ""}
 
 
-class RunView(Vertical):
-    class Again(Message):
-        """The user wants the rest of a plan carried out, or first edited."""
+@dataclass(frozen=True)
+class Offer:
+    """Something that can be done about an outcome: a plan to carry out, or to edit first."""
 
-        def __init__(self, request: str, plan: Plan, edit: bool):
-            self.request, self.plan, self.edit = request, plan, edit
-            super().__init__()
+    text: str
+    plan: Plan
+    edit: bool = False
 
-    def __init__(self, request: str, tools: Toolbox | None = None):
-        super().__init__(classes="run")
-        self.request, self.tools = request, tools
+
+class RunView:
+    """`folded` hides the steps; `run` is its number in the history."""
+
+    def __init__(self, request: str, changed: Callable[[], None] = lambda: None, tools: Toolbox | None = None):
+        self.request, self.changed, self.tools = request, changed, tools
         self.nodes: dict[int, StepNode] = {}
-        self.head = RequestLine(request)
-        self.steps_box = Vertical(classes="steps")
-        self.status = Static("", classes="status", markup=False)
-        self.offers = Offers()
-        self.run: int | None = None  # its number in the history
+        self.offers: list[Offer] = []
+        self.folded = False
+        self.run: int | None = None
         self.undoable: set[int] = set()
         self.undoing = False
         self.unasked = ""
         self._account: list[tuple[str, str]] = []
+        self._status: Block | None = None
+        self._head = self._make_head()
+        self._offers: list[Block] = []
 
-    def compose(self) -> ComposeResult:
-        yield self.head
-        yield self.steps_box
-        yield self.status
-        yield self.offers
+    def blocks(self) -> list[Block]:
+        """What stands on the screen now, from top to bottom."""
+        shown = [self._head]
+        if not self.folded:
+            shown += [node.block() for root in self.nodes.values() if not root.above for node in root.walk()]
+        return [*shown, *([self._status] if self._status else []), *self._offers, BLANK]
 
     def recorded(self, run: int) -> None:
         """It is written down under this number, so that it can be undone later."""
         self.run = run
-        self.add_class("-recorded")
 
     def fold(self, folded: bool = True) -> None:
-        """Hide the steps, or show them again: whatever is shown costs time with every step of a later plan."""
-        steps = len(self.nodes) if folded else 0
-        self.steps_box.display = not steps
-        self.head.fold(steps)
+        """Hide the steps, or show them again."""
+        if self.folded != (folded and bool(self.nodes)):
+            self.folded = not self.folded
+            self._head = self._make_head()
+            self.changed()
 
-    def on_request_line_unfolded(self) -> None:
-        self.fold(False)
-        if self.nodes:
-            next(iter(self.nodes.values())).body.focus()
+    def _make_head(self) -> Block:
+        head, steps = Content.styled(f"› {self.request}", "bold"), len(self.nodes)
+        if self.folded:
+            head = head.append_text(f"  {steps} step{'s' if steps > 1 else ''} ▸", "dim")
+        return Block([(0, head)], self if self.folded else None)
 
     def say(self, text: str, style: str = "dim") -> None:
-        self.status.update(Text(text, _STYLES[style]))
+        self._say([(style, text)] if text else [])
+
+    def _say(self, lines: Iterable[tuple[str, str]]) -> None:
+        said = [(2, Content.styled(text, _STYLES[style])) for style, text in lines]
+        self._status = Block(said) if said else None
+        self.changed()
 
     def show(self, event: events.Event) -> None:
         """Draw what the executor tells."""
@@ -95,19 +104,21 @@ class RunView(Vertical):
                         node.learn(event.step.id, event.result.value)
 
     def _add(self, step: Step) -> None:
+        """Hang a step under the last of the steps that it waits for."""
         assert self.tools
-        node = StepNode(step, self.tools[step.tool])
         waits = step.depends_on()
+        node = StepNode(step, self.tools[step.tool], self.changed, self.nodes[waits[-1]] if waits else None)
         for k in waits:
             if 0 < len(self.nodes[k].result) <= SHORT:
                 node.known[k] = self.nodes[k].result.split("\n")[0]
         self.nodes[step.id] = node
-        if waits:
-            self.nodes[waits[-1]].adopt(node)
-        else:
-            self.steps_box.mount(node)
+        self.changed()
 
-    def changed(self, plan: Plan) -> None:
+    def tick(self) -> None:
+        for node in self.nodes.values():
+            node.tick()
+
+    def edited(self, plan: Plan) -> None:
         """Show an edited plan: same numbers, other arguments, some steps gone."""
         kept = {step.id: step for step in plan.steps}
         for number, node in self.nodes.items():
@@ -126,8 +137,14 @@ class RunView(Vertical):
         self._account = wording.account(outcome, self.tools)
         if self.unasked:
             self._account.append(("dim", f"You were not asked: {self.unasked}. F3 takes that back."))
-        self._draw_account()
-        self.offers.offer(outcome)
+        self._say(self._account)
+        self.offer(offers(outcome))
+
+    def offer(self, offers: list[Offer]) -> None:
+        """Let the user choose one of these, or none any more."""
+        self.offers = offers
+        self._offers = [Block([(2, Content.styled(f"↳ {offer.text}", "$text-accent"))], offer) for offer in offers]
+        self.changed()
 
     def offer_undo(self, steps: Iterable[int], key: str, undone: Sequence[Undone] = ()) -> None:
         """Say which steps can be undone and how, and before that what became of an undo."""
@@ -139,63 +156,11 @@ class RunView(Vertical):
         if self.undoable:
             numbers = ", ".join(map(str, sorted(self.undoable)))
             lines.append(("dim", f"{key} undoes step{'s' if len(self.undoable) > 1 else ''} {numbers}."))
-        self._draw_account(lines)
-
-    def _draw_account(self, more: Iterable[tuple[str, str]] = ()) -> None:
-        text = Text()
-        for style, line in [*self._account, *more]:
-            text.append(("\n" if text else "") + line, _STYLES[style])
-        self.status.update(text)
+        self._say([*self._account, *lines])
 
     def fail(self, message: str, advice: str) -> None:
         """Nothing came of the request."""
-        text = Text(message, _STYLES["bad"])
-        if advice:
-            text.append(f"\nWhat to do: {advice}", "")
-        self.status.update(text)
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        offer = self.offers.offers[event.option_index]
-        self.offers.display = False
-        self.post_message(self.Again(self.request, offer.plan, offer.edit))
-
-
-class RequestLine(Static):
-    """A request; while its steps are folded away, Enter or a click asks for them."""
-
-    BINDINGS: ClassVar = [
-        Binding("enter", "unfold", "Show the steps"),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
-    ]
-
-    class Unfolded(Message):
-        """The steps are wanted."""
-
-    def __init__(self, request: str):
-        super().__init__(Text(f"› {request}", "bold"), classes="request")
-        self._request = request
-
-    def fold(self, steps: int) -> None:
-        """Say that so many steps are folded away, or none."""
-        self.can_focus = steps > 0
-        text = Text(f"› {self._request}", "bold")
-        self.update(text.append(f"  {steps} step{'s' if steps > 1 else ''} ▸", "not bold dim") if steps else text)
-
-    def action_unfold(self) -> None:
-        if self.can_focus:
-            self.post_message(self.Unfolded())
-
-    def on_click(self) -> None:
-        self.action_unfold()
-
-
-@dataclass(frozen=True)
-class Offer:
-    text: str
-    plan: Plan
-    edit: bool = False
+        self._say([("bad", message), *([("", f"What to do: {advice}")] if advice else [])])
 
 
 def offers(outcome: Outcome) -> list[Offer]:
@@ -211,19 +176,3 @@ def offers(outcome: Outcome) -> list[Offer]:
     else:
         found = [Offer("try what failed once more", rest)]
     return [*found, Offer("edit what is left, then carry it out", rest, edit=True)]
-
-
-class Offers(OptionList):
-    """What can be done about an outcome."""
-
-    def __init__(self) -> None:
-        super().__init__(classes="offers", compact=True, markup=False)
-        self.display = False
-        self.offers: list[Offer] = []
-
-    def offer(self, outcome: Outcome) -> None:
-        self.offers = offers(outcome)
-        self.clear_options()
-        self.add_options([Option(offer.text) for offer in self.offers])
-        self.highlighted = 0 if self.offers else None
-        self.display = bool(self.offers)

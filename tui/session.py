@@ -196,4 +196,4 @@ class Session:
         edited = await self.screen.app.push_screen_wait(EditScreen(self.plan, self.agent.toolbox, self.screen.now()))
         if edited is not None:
             self.plan = edited
-            self.view.changed(edited)
+            self.view.edited(edited)
