@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from tinyagent_mlx.background import in_thread
 from tinyagent_mlx.desktop.base import Desktop
 from tinyagent_mlx.events import Event
 from tinyagent_mlx.executor import Approve, Confirm, Outcome, execute
@@ -16,6 +17,7 @@ from tinyagent_mlx.planner import PlanEnd, Planner
 from tinyagent_mlx.retriever import Retriever
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.when import resolve_plan
+from tinyagent_mlx.writing import Accept, Desk, Writer
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,18 @@ class Planned:
 
 
 class Agent:
-    def __init__(self, toolbox: Toolbox, planner: Planner, retriever: Retriever, desktop: Desktop):
+    """`writer` writes what the tools let it, None for the request's own words."""
+
+    def __init__(
+        self, toolbox: Toolbox, planner: Planner, retriever: Retriever, desktop: Desktop, writer: Writer | None = None
+    ):
         self.toolbox, self.planner, self.retriever, self.desktop = toolbox, planner, retriever, desktop
+        self.writer = writer
+
+    def but(self, **parts: Any) -> Agent:
+        """The same with other parts."""
+        names = ("toolbox", "planner", "retriever", "desktop", "writer")
+        return Agent(**{name: parts.get(name, getattr(self, name)) for name in names})
 
     def plan(self, text: str, now: datetime) -> Planned:
         """Plan a request; nothing is carried out."""
@@ -49,15 +61,18 @@ class Agent:
         emit: Callable[[Event], None],
         confirm: Confirm | None = None,
         foreign: Collection[str] = (),
+        accept: Accept | None = None,
     ) -> Outcome:
         """Plan a request and carry it out while it is planned; planning has a thread of its own.
 
-        `foreign` are texts that others may have written and that may stand in the request.
+        `foreign` are texts that others may have written and that may stand in the request. `accept` is shown what the
+        writer writes; without it nothing is written.
         """
         stream = _Stream(self, text, now)
         doubted = stream.doubted if self.planner.ask_below > 0 else None
+        desk = self._desk(text, accept)
         return await execute(
-            _in_thread(stream), self.toolbox, self.desktop, approve, emit, now, doubted, confirm, foreign
+            in_thread(stream), self.toolbox, self.desktop, approve, emit, now, doubted, confirm, foreign, desk
         )
 
     async def carry_out(
@@ -68,14 +83,25 @@ class Agent:
         emit: Callable[[Event], None],
         confirm: Confirm | None = None,
         foreign: Collection[str] = (),
+        accept: Accept | None = None,
+        request: str = "",
+        whole: bool = False,
     ) -> Outcome:
-        """Carry out a plan that was made before; `foreign` are texts in it that others may have written."""
+        """Carry out a plan that was made before, of `request`; `foreign` are texts in it that others may have written.
+
+        With `whole` all of it is asked about, reads too.
+        """
 
         async def steps() -> AsyncIterator[Step]:
             for step in plan.steps:
                 yield step
 
-        return await execute(steps(), self.toolbox, self.desktop, approve, emit, now, confirm=confirm, foreign=foreign)
+        desk = self._desk(request, accept)
+        doubted = (lambda: True) if whole else None
+        return await execute(steps(), self.toolbox, self.desktop, approve, emit, now, doubted, confirm, foreign, desk)
+
+    def _desk(self, request: str, accept: Accept | None) -> Desk | None:
+        return Desk(self.writer, accept, request) if self.writer and accept else None
 
 
 class _Stream:
@@ -99,28 +125,3 @@ class _Stream:
                 self.end = item
             else:
                 yield resolve_plan(Plan((item,)), agent.toolbox, self.now).steps[0]
-
-
-async def _in_thread(stream: _Stream) -> AsyncIterator[Step]:
-    """Draw from a stream in a worker thread. When the reader goes away, the thread stops after the step it is at."""
-    loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[Step | None] = asyncio.Queue()
-    gone = False
-
-    def work() -> None:
-        try:
-            for step in stream:
-                if gone:
-                    return
-                loop.call_soon_threadsafe(arrived.put_nowait, step)
-        finally:
-            if not gone:
-                loop.call_soon_threadsafe(arrived.put_nowait, None)
-
-    worker = loop.run_in_executor(None, work)
-    try:
-        while (step := await arrived.get()) is not None:
-            yield step
-        await worker
-    finally:
-        gone = True

@@ -32,6 +32,24 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
+class StepWriting:
+    """A writer is at what the step gives: the next piece of the text, which is told whole when the step is done."""
+
+    step: Step
+    piece: str
+
+
+@dataclass(frozen=True)
+class StepWritten:
+    """The text that an argument of the step is carried out with; `note` says who wrote it, or why nobody did."""
+
+    step: Step
+    argument: str
+    text: str
+    note: str
+
+
+@dataclass(frozen=True)
 class StepDone:
     step: Step
     result: Result
@@ -82,4 +100,4 @@ class StepCancelled:
 
 
 Ending = StepDone | StepFailed | StepUnknown | StepSkipped | StepRefused | StepCancelled
-Event = StepPlanned | PlanReady | StepStarted | Ending
+Event = StepPlanned | PlanReady | StepStarted | StepWriting | StepWritten | Ending

@@ -2,8 +2,9 @@
 
 A step starts when its inputs are there. Reads start at once; writes and sends wait for one approval of the whole plan.
 Steps of one app run one after another, apps run side by side. What fails stops only what depends on it. A send that would
-carry text that others may have written is asked about once more, with its arguments as they would go out. This module
-knows the graph and the clock; how a step is carried out is the desktop's affair.
+carry text that others may have written is asked about once more, with its arguments as they would go out. A text that a
+writer may write is written when the step's inputs are in, and used once it was accepted. This module knows the graph and
+the clock; how a step is carried out is the desktop's affair.
 """
 
 from __future__ import annotations
@@ -30,28 +31,35 @@ from tinyagent_mlx.events import (
     StepSkipped,
     StepStarted,
     StepUnknown,
+    StepWriting,
+    StepWritten,
 )
 from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.taint import foreign_steps, lets_out
 from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.values import map_references
 from tinyagent_mlx.when import parse_iso
+from tinyagent_mlx.writing import Desk
 
 Approve = Callable[[Plan], Awaitable[Plan | None]]
 Confirm = Callable[[Step, Mapping[str, Any]], Awaitable[bool]]
 Emit = Callable[[Event], None]
 
 HELD_BACK = "it would send text that others may have written, and that was not allowed"
+UNWANTED = "the text that was written for it was not wanted"
 _CHECK = "Look whether it happened before you run it again."
 
 
 @dataclass
 class Outcome:
-    """How a run ended: `endings` by step number; `cancelled` when it was stopped from outside."""
+    """How a run ended: `endings` by step number; `cancelled` when it was stopped from outside. `written` are the texts by
+    step and argument that steps were carried out with in the place of the plan's words.
+    """
 
     plan: Plan
     endings: dict[int, Ending] = field(default_factory=dict)
     cancelled: bool = False
+    written: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -73,6 +81,7 @@ class Outcome:
 async def execute(
     steps: AsyncIterator[Step], tools: Toolbox, desktop: Desktop, approve: Approve, emit: Emit, now: datetime,
     doubted: Callable[[], bool] | None = None, confirm: Confirm | None = None, foreign: Collection[str] = (),
+    desk: Desk | None = None,
 ) -> Outcome:  # fmt: skip
     """Run a plan as it streams in and account for every step.
 
@@ -85,14 +94,15 @@ async def execute(
 
     `confirm` is asked right before a send that would carry foreign text (see `taint.py`), with the arguments as they
     would go out; without it such a send is refused. `foreign` are texts in the plan itself that were results of an
-    earlier run.
+    earlier run. `desk` is who writes, from when the plan is whole: None leaves texts as the plan has them.
     """
-    run = _Run(tools, desktop, emit, now, doubted is not None, confirm, foreign)
+    run = _Run(tools, desktop, emit, now, doubted is not None, confirm, foreign, desk)
     try:
         async for step in steps:
             run.add(step)
         doubtful = bool(run.steps) and doubted is not None and doubted()
         emit(PlanReady(run.plan, doubtful))
+        run.planned.set()
         if not doubtful:
             run.release()
         if doubtful or any(tools[step.tool].effect != "read" for step in run.plan.steps):
@@ -112,10 +122,12 @@ async def execute(
 class _Run:
     def __init__(
         self, tools: Toolbox, desktop: Desktop, emit: Emit, now: datetime, holding: bool,
-        confirm: Confirm | None, foreign: Collection[str],
+        confirm: Confirm | None, foreign: Collection[str], desk: Desk | None,
     ):  # fmt: skip
         self.tools, self.desktop, self.emit, self.now = tools, desktop, emit, now
-        self.holding, self.confirm, self.foreign = holding, confirm, foreign
+        self.holding, self.confirm, self.foreign, self.desk = holding, confirm, foreign, desk
+        self.planned = asyncio.Event()  # two models at once would only keep one another waiting
+        self.written: dict[int, dict[str, str]] = {}
         self.asking = asyncio.Lock()  # one question at a time
         self.steps: dict[int, Step] = {}
         self.endings: dict[int, Ending] = {}
@@ -130,7 +142,7 @@ class _Run:
         return Plan(tuple(self.steps.values()))
 
     def outcome(self) -> Outcome:
-        return Outcome(self.plan, dict(sorted(self.endings.items())), self.stopped)
+        return Outcome(self.plan, dict(sorted(self.endings.items())), self.stopped, self.written)
 
     def add(self, step: Step) -> None:
         self.steps[step.id] = step
@@ -205,15 +217,38 @@ class _Run:
                 return
         tool = self.tools[step.tool]
         arguments = self._arguments(step, tool)
-        if self._lets_out(step, tool, arguments) and not await self._confirmed(step, arguments):
+        lets_out = self._lets_out(step, tool, arguments)  # told by the words that were there before a writer's
+        if self.desk and not await self._write(self.desk, step, tool, arguments):
+            self._end(StepRefused(step, UNWANTED))
+            return
+        if (lets_out or self._lets_out(step, tool, arguments)) and not await self._confirmed(step, arguments):
             self._end(StepRefused(step, HELD_BACK))
             return
         async with self.locks[tool.app]:
             await self._call(step, tool, arguments)
 
+    def _results(self) -> dict[int, str]:
+        return {k: end.result.value for k, end in self.endings.items() if isinstance(end, StepDone)}
+
     def _lets_out(self, step: Step, tool: Tool, arguments: dict[str, Any]) -> bool:
-        results = {k: end.result.value for k, end in self.endings.items() if isinstance(end, StepDone)}
-        return lets_out(step, tool, arguments, foreign_steps(self.steps, results, self.tools), self.foreign)
+        if tool.effect != "send":
+            return False
+        return lets_out(step, tool, arguments, foreign_steps(self.steps, self._results(), self.tools), self.foreign)
+
+    async def _write(self, desk: Desk, step: Step, tool: Tool, arguments: dict[str, Any]) -> bool:
+        """Put what was written and accepted in the place of the arguments' words; False when it is not to be done."""
+        for draft in desk.drafts(step, tool, arguments, self._results()):
+            assert draft.task
+            async with self.asking:
+                text = await desk.accept(draft)
+            if text is None:
+                return False
+            name = draft.task.argument.name
+            text, note = draft.judged(text)
+            arguments[name] = text
+            self.written.setdefault(step.id, {})[name] = text
+            self.emit(StepWritten(step, name, text, note))
+        return True
 
     async def _confirmed(self, step: Step, arguments: dict[str, Any]) -> bool:
         if self.confirm is None:
@@ -232,6 +267,9 @@ class _Run:
         began = time.monotonic()
         try:
             result = await asyncio.wait_for(self.desktop.call(tool, arguments, self.now), tool.timeout)
+            if self.desk and tool.written and result.text:
+                await self.planned.wait()
+                result = await self.desk.summarized(result, lambda piece: self.emit(StepWriting(step, piece)))
         except TimeoutError:
             self._cut_off(step, tool, f"no answer within {tool.timeout:g} seconds", began)
         except asyncio.CancelledError:

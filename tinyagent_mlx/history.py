@@ -69,6 +69,9 @@ class _Open:
 
     tools: Toolbox
     values: dict[int, str] = field(default_factory=dict)
+    written: dict[int, dict[str, str]] = field(
+        default_factory=dict
+    )  # by step: the texts in the place of the plan's words
 
 
 def _this_moment() -> datetime:
@@ -201,6 +204,11 @@ class History:
                     db.execute("UPDATE run SET plan = ? WHERE id = ?", (_text(print_plan(plan)), run))
             case events.StepStarted(step):
                 self._start(run, step)
+            case events.StepWriting():
+                pass  # the text is written down when it is whole
+            case events.StepWritten(step, argument, text, note):
+                self._open[run].written.setdefault(step.id, {})[argument] = text
+                self._remark(run, step.id, note)
             case _:
                 self._end_step(run, event)
 
@@ -234,6 +242,7 @@ class History:
         opened = self._open[run]
         tool = opened.tools[step.tool]
         arguments = tool.bind(map_references(value, opened.values.__getitem__) for value in step.arguments)
+        arguments |= opened.written.get(step.id, {})
         facts = (_text(print_step(step)), _json(arguments), script_hash(tool))
         with self._write() as db:
             row = self._attempt(db, run, step, of_started=False)
@@ -268,9 +277,13 @@ class History:
     def confirmation(self, run: int, step: int, yes: bool) -> None:
         """Write down the answer for a send that was asked about once more, because it carries foreign text."""
         words = "was shown in full and allowed, because it carries text that others may have written"
+        self._remark(run, step, words if yes else "was asked about and not allowed")
+
+    def _remark(self, run: int, step: int, text: str) -> None:
+        """Write down something about a step, after what was said of it before."""
         with self._write() as db:
-            said = words if yes else "was asked about and not allowed"
-            db.execute("UPDATE step SET message = ? WHERE rowid = ?", (said, _last(db, run, step)))
+            said = "message = CASE message WHEN '' THEN ?1 ELSE message || '; ' || ?1 END"
+            db.execute(f"UPDATE step SET {said} WHERE rowid = ?2", (_text(text), _last(db, run, step)))
 
     def end(self, run: int, fault: str = "") -> None:
         """Write down that this program is through with a run; `fault` is what broke it off."""
@@ -465,7 +478,8 @@ def _facts(event: events.Ending) -> dict[str, object]:
     match event:
         case events.StepDone(_, result, seconds):
             files = _json([str(file) for file in result.files])
-            return {"value": _text(result.value), "handle": _json(result.handle), "files": files, "seconds": seconds}
+            facts = {"value": _text(result.value), "handle": _json(result.handle), "files": files, "seconds": seconds}
+            return facts | ({"message": _text(result.note)} if result.note else {})
         case events.StepFailed(_, message, advice, seconds):
             return {"message": _text(message), "advice": _text(advice), "seconds": seconds}
         case events.StepUnknown(_, message, advice):

@@ -15,13 +15,16 @@ from tinyagent_mlx.plan import Plan, print_plan
 from tinyagent_mlx.values import Value
 
 EFFECTS = ("read", "write", "send")
+WRITINGS = ("mail", "reply", "comment", "note", "addition")  # what a writer may write in an argument's place
+SUMMARY = "summary"  # what a writer may make of the text that a tool has read
 
 
 @dataclass(frozen=True)
 class Argument:
     """One positional argument. `choices` maps each allowed constant to what it means; empty when any value may stand.
 
-    `extractive` says that only spans of the request, constants and references may fill it.
+    `extractive` says that only spans of the request, constants and references may fill it; `written` is one of `WRITINGS`
+    where a writer may put a text in the place of the request's own words, "" where none may. The planner knows nothing of it.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Argument:
     default: Value
     choices: Mapping[str | int, str] = field(default_factory=dict)
     extractive: bool = False
+    written: str = ""
 
     @property
     def label(self) -> str:
@@ -59,7 +63,8 @@ class Tool:
     """One entry of tools.yaml.
 
     `script` and `inverse` are AppleScript files, None where there are none; `timeout` is in seconds; `summary` is a
-    sentence with `{argument}` placeholders; `example_result` is what a dry run shows and what the mock returns.
+    sentence with `{argument}` placeholders; `example_result` is what a dry run shows and what the mock returns; `written` is
+    `SUMMARY` where a writer may summarize the text that the tool has read, or "".
     """
 
     name: str
@@ -76,6 +81,7 @@ class Tool:
     examples: tuple[Example, ...]
     example_result: str
     declared: Declared | None = field(default=None, compare=False)
+    written: str = ""
 
     @property
     def signature(self) -> str:

@@ -19,7 +19,7 @@ from tinyagent_mlx.argtypes import RETURNS, TYPES
 from tinyagent_mlx.check import argument_problem, check_plan
 from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.plan import JOIN, parse_plan
-from tinyagent_mlx.toolbox import EFFECTS, Argument, Declared, Example, Tool, Toolbox
+from tinyagent_mlx.toolbox import EFFECTS, SUMMARY, WRITINGS, Argument, Declared, Example, Tool, Toolbox
 from tinyagent_mlx.values import Value
 
 VERSION = 1
@@ -27,10 +27,10 @@ VERSION = 1
 FILE_KEYS = ("version", "rules", "off", "tools")
 TOOL_KEYS = (
     "name", "app", "description", "arguments", "returns", "effect", "script", "inverse", "timeout", "summary", "rules",
-    "examples", "example_result",
+    "examples", "example_result", "written",
 )  # fmt: skip
 REQUIRED_TOOL_KEYS = ("name", "app", "description", "arguments", "returns", "effect")
-ARGUMENT_KEYS = ("name", "type", "description", "default", "choices", "from")
+ARGUMENT_KEYS = ("name", "type", "description", "default", "choices", "from", "written")
 REQUIRED_ARGUMENT_KEYS = ("name", "type", "description")
 EXAMPLE_KEYS = ("request", "plan")
 NAME = r"[a-z][a-z0-9_]{0,63}"
@@ -155,7 +155,17 @@ class _Reader:
             examples=(),
             example_result=self._text(path, owner, entry, "example_result", ""),
             declared=Declared(self.document.file, self.document.line(path)),
+            written=self._summary(path, owner, entry),
         )
+
+    def _summary(self, path: tuple, owner: str, entry: Mapping) -> str:
+        if "written" not in entry:
+            return ""
+        if entry.get("returns") != "text" or entry.get("effect") != "read":
+            self.fail(
+                (*path, "written"), owner, "key 'written': only a tool that reads and returns text gives a summary"
+            )
+        return self._one_of(path, owner, entry, "written", (SUMMARY,))
 
     def _arguments(self, path: tuple, owner: str, entries: Any) -> tuple[Argument, ...]:
         path = (*path, "arguments")
@@ -186,7 +196,20 @@ class _Reader:
             problem = f"is {default!r}, expected one of {', '.join(map(repr, choices))}"
         if problem:
             self.fail((*path, "default"), owner, f"key 'default': argument {name!r} {problem}")
-        return Argument(name, kind, plain.description, default, choices, plain.extractive)
+        return Argument(
+            name, kind, plain.description, default, choices, plain.extractive, self._written(path, owner, entry, plain)
+        )
+
+    def _written(self, path: tuple, owner: str, entry: Mapping, argument: Argument) -> str:
+        """What a writer may write there: free text alone, for of anything else the request has the last word."""
+        if "written" not in entry:
+            return ""
+        if argument.type.name != "text" or argument.choices or argument.extractive:
+            what = "is a list of choices" if argument.choices else "takes words of the request"
+            what = what if argument.type.name == "text" else f"is of type {argument.type.name}"
+            problem = f"argument {argument.name!r} {what}, and a writer writes free text only"
+            self.fail((*path, "written"), owner, f"key 'written': {problem}")
+        return self._one_of(path, owner, entry, "written", WRITINGS)
 
     def _choices(self, path: tuple, owner: str, entry: Mapping, kind: Any) -> dict[str | int, str]:
         choices = entry.get("choices", {})

@@ -10,7 +10,7 @@ from typing import Any
 
 from tinyagent_mlx.argtypes import RETURNS, TYPES, ArgType
 from tinyagent_mlx.plan import JOIN
-from tinyagent_mlx.toolbox import EFFECTS
+from tinyagent_mlx.toolbox import EFFECTS, SUMMARY, WRITINGS
 from tinyagent_mlx.toolfile import (
     ARGUMENT_KEYS,
     EXAMPLE_KEYS,
@@ -79,8 +79,10 @@ def _tool() -> Schema:
             "type": "array", "items": {"$ref": "#/$defs/example"}, "description": "requests with their plans",
         },
         "example_result": {**_TEXT, "description": "what a dry run shows as the step's result"},
+        "written": {"const": SUMMARY, "description": "a writer may summarize the text that the tool reads"},
     }  # fmt: skip
-    return _mapping(keys, TOOL_KEYS, REQUIRED_TOOL_KEYS)
+    reads = {"properties": {"returns": {"const": "text"}, "effect": {"const": "read"}}}
+    return _mapping(keys, TOOL_KEYS, REQUIRED_TOOL_KEYS) | {"if": {"required": ["written"]}, "then": reads}
 
 
 def _name() -> Schema:
@@ -102,6 +104,7 @@ def _argument() -> Schema:
             ],
         },
         "from": {"enum": ["request"], "description": "only words of the request, constants and references may fill it"},
+        "written": {"enum": list(WRITINGS), "description": "a writer may write this text, if the user names one"},
     }
     branches = [
         {
@@ -113,7 +116,11 @@ def _argument() -> Schema:
         }
         for name, kind in TYPES.items()
     ]
-    return {**_mapping(keys, ARGUMENT_KEYS, REQUIRED_ARGUMENT_KEYS), "allOf": branches}
+    free: Schema = {
+        "if": {"required": ["written"]},
+        "then": {"properties": {"type": {"const": "text"}, "choices": False, "from": False}},
+    }
+    return {**_mapping(keys, ARGUMENT_KEYS, REQUIRED_ARGUMENT_KEYS), "allOf": [*branches, free]}
 
 
 def _default(kind: ArgType) -> Schema:

@@ -60,7 +60,7 @@ class Engine:
             raise
         except Exception as error:  # a broken model folder may raise anything; the screen must stay
             raise PlannerError(f"{type(error).__name__}: {error}") from error
-        return type(agent)(agent.toolbox, OneAtATime(agent.planner), agent.retriever, agent.desktop)
+        return agent.but(planner=OneAtATime(agent.planner))
 
     def _future(self) -> asyncio.Future[Agent]:
         """What the agent will be; a request may be asked before the loading has begun."""
@@ -87,7 +87,7 @@ class Engine:
         agent = await asyncio.shield(self._future())
         if self._toolbox is None or self._toolbox is agent.toolbox:
             return agent
-        return type(agent)(self._toolbox, agent.planner, agent.retriever, agent.desktop)
+        return agent.but(toolbox=self._toolbox)
 
     def use(self, toolbox: Toolbox) -> None:
         """Plan with these tools from the next request on; a run that is under way keeps its own."""

@@ -18,6 +18,7 @@ from tui import wording
 from tui.blocks import Block
 
 SHOWN_LINES = 8
+WRITTEN = 240  # characters of a text that are shown while it is written
 _STYLES = {
     "running": "$text-accent",
     "failed": "$text-error",
@@ -36,7 +37,7 @@ class StepNode:
         self.step, self.tool, self._changed = step, tool, changed
         self.state, self.result = "waiting", ""
         self.line = "waits for your approval" if tool.effect != "read" else "waits for its turn"
-        self.seconds = ""
+        self.seconds = self.written = ""
         self.known: dict[int, str] = {}
         self.above = above
         self.below: list[StepNode] = []
@@ -81,12 +82,17 @@ class StepNode:
             self._set("waiting", "waits for its turn")
 
     def start(self) -> None:
-        self._began = time.monotonic()
+        self._began, self.written = time.monotonic(), ""
         self._set("running", "running…")
+
+    def write(self, piece: str) -> None:
+        """Show a text as it is written; the end of it, where it is long."""
+        self.written = f"{self.written}{piece}"[-WRITTEN:]
+        self._set("running", f"writing… {' '.join(self.written.split())}")
 
     def tick(self) -> None:
         """Say how long it has been running."""
-        if self.state == "running" and (seconds := int(time.monotonic() - self._began)):
+        if self.state == "running" and not self.written and (seconds := int(time.monotonic() - self._began)):
             self._set("running", f"running… {seconds} s")
 
     def end(self, ending: events.Ending) -> None:

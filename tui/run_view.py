@@ -97,6 +97,10 @@ class RunView:
                         node.asks()
             case events.StepStarted(step):
                 self.nodes[step.id].start()
+            case events.StepWriting(step, piece):
+                self.nodes[step.id].write(piece)
+            case events.StepWritten():
+                pass  # it was just shown; the history has it
             case _:
                 self.nodes[event.step.id].end(event)
                 if isinstance(event, events.StepDone) and len(event.result.value) <= SHORT:

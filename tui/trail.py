@@ -196,7 +196,7 @@ class Record:
 
     def guard(self, agent: Agent) -> Agent:
         """The agent, on a desktop that is called only once the start of the step is on disk."""
-        return type(agent)(agent.toolbox, agent.planner, agent.retriever, _Guarded(agent.desktop, self))
+        return agent.but(desktop=_Guarded(agent.desktop, self))
 
 
 class _Guarded:

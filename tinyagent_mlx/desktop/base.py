@@ -14,11 +14,17 @@ from tinyagent_mlx.toolbox import Tool
 
 @dataclass(frozen=True)
 class Result:
-    """What a step gave: `value` is what "$k" stands for, `handle` what an undo needs, `files` what was written."""
+    """What a step gave: `value` is what "$k" stands for, `handle` what an undo needs, `files` what was written.
+
+    `text` is what was read whole, where `value` is only a summary of it; `note` says how the value came about, if that is
+    worth a word.
+    """
 
     value: str
     handle: str = ""
     files: tuple[Path, ...] = ()
+    text: str = ""
+    note: str = ""
 
 
 class Desktop(Protocol):

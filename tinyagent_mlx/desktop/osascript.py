@@ -121,9 +121,9 @@ class OsascriptDesktop:
         handle, value = parse_output(output)
         if tool.returns == "file_path":
             await asyncio.to_thread(allowed, self._roots, value)
-        if tool.name in self._finish:
-            value = await asyncio.to_thread(self._finish[tool.name], value)
-        return Result(value, handle)
+        if tool.name not in self._finish:
+            return Result(value, handle)
+        return Result(await asyncio.to_thread(self._finish[tool.name], value), handle, text=value)
 
     def _within_roots(self, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with each path as the file that it leads to. Raises `StepError` for a file elsewhere.

@@ -97,7 +97,8 @@ class PortableDesktop:
         return Result("Reminder created", uid, (file,))
 
     def _summarize_pdf(self, arguments: Mapping[str, Any], now: datetime) -> Result:
-        return Result(pdf.summarize(pdf.pdf_text(files.allowed(self.roots, arguments["pdf_path"]))))
+        text = pdf.pdf_text(files.allowed(self.roots, arguments["pdf_path"]))
+        return Result(pdf.summarize(text), text=text)
 
     def _draft(self, make: Callable[..., tuple[str, Path]], arguments: Mapping[str, Any], now: datetime) -> Result:
         paths = [str(files.allowed(self.roots, path)) for path in arguments["attachments"]]
