@@ -183,6 +183,9 @@ def test_requests_are_kept_over_a_restart_and_a_torn_line_is_skipped(tmp_path):
     file.write_text(file.read_text() + '"half')
     again = History(file)
     assert again.requests == ["one", "two"]
+    again.add("three")
+    again.add("four")
+    assert History(file).requests == ["one", "two", "three", "four"]
     assert file.stat().st_mode & 0o077 == 0
 
 

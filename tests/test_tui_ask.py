@@ -124,7 +124,7 @@ def test_bar_leaves_the_focus_to_someone_who_types():
             await pilot.press(*" a")
             assert pilot.app.screen.prompt.text == "next a"
             await pilot.press("tab")
-            assert pilot.app.screen.bar.has_focus
+            assert pilot.app.screen.bar.has_focus_within
             assert pilot.app.screen.bar.asking
 
     run(flow())

@@ -228,7 +228,7 @@ def test_talking_approves_nothing_and_leaves_the_question_the_focus():
             await heard(pilot)
             assert pilot.app.screen.prompt.text == SAID
             assert pilot.app.screen.bar.asking
-            assert pilot.app.screen.bar.has_focus
+            assert pilot.app.screen.bar.has_focus_within
             assert not desktop.calls
 
     asyncio.run(flow())

@@ -13,16 +13,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Button, Input, Label
+from textual.widgets import Input
 
+from tui.answers import Answers
 from tui.keymap import bind
 
 QUIET = 0.4
@@ -41,10 +41,18 @@ class Answer:
     sends: bool = False
 
 
-_FIRST, _SECOND = ("approve", "edit", "reject", "note", "always"), ("sends", "once")
+_FIRST = {
+    "approve": ("a Approve", "success"),
+    "edit": ("e Edit", ""),
+    "reject": ("r Reject", "error"),
+    "note": ("n Reject with a note", ""),
+    "always": ("w Always allow", ""),
+}
+_SECOND = {"sends": ("s Yes, always", "warning"), "once": ("o No, ask before it sends", "")}
+_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {"answers": _FIRST, "second": _SECOND, "note": {}}
 
 
-class ApprovalBar(Vertical, can_focus=True):
+class ApprovalBar(Vertical):
     BINDINGS: ClassVar = [
         bind("approval.approve", "answer('approve')", "Approve"),
         bind("approval.edit", "answer('edit')", "Edit"),
@@ -53,8 +61,6 @@ class ApprovalBar(Vertical, can_focus=True):
         bind("approval.always", "answer('always')", "Always allow"),
         bind("approval.sends", "answer('sends')", "Yes, always"),
         bind("approval.once", "answer('once')", "No"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
     ]
 
     class Typed(Message):
@@ -67,6 +73,7 @@ class ApprovalBar(Vertical, can_focus=True):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(id="approval")
         self._clock = clock
+        self._answers = Answers(id="question")
         self.display = False
         self._answer: asyncio.Future[Answer] | None = None
         self._quiet_until = 0.0
@@ -77,16 +84,7 @@ class ApprovalBar(Vertical, can_focus=True):
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield Label("", id="question", markup=False)
-        with Horizontal(id="answers"):
-            yield Button("a Approve", id="approve", variant="success", compact=True)
-            yield Button("e Edit", id="edit", compact=True)
-            yield Button("r Reject", id="reject", variant="error", compact=True)
-            yield Button("n Reject with a note", id="note", compact=True)
-            yield Button("w Always allow", id="always", compact=True)
-        with Horizontal(id="second"):
-            yield Button("s Yes, always", id="sends", variant="warning", compact=True)
-            yield Button("o No, ask before it sends", id="once", compact=True)
+        yield self._answers
         yield Input(placeholder="What should be different? Enter plans again, Esc goes back", id="note-text")
 
     @property
@@ -115,11 +113,9 @@ class ApprovalBar(Vertical, can_focus=True):
         self._page = page
         field = self.query_one("#note-text", Input)
         field.display = page == "note"
-        self.query_one("#answers").display = page == "answers"
-        self.query_one("#second").display = page == "second"
         names = ", ".join(self._sends)
         second = f"Let {names} send from now on without asking? What was sent can't be taken back. Esc goes back."
-        self.query_one("#question", Label).update(second if page == "second" else self._question)
+        self._answers.ask(second if page == "second" else self._question, _ANSWERS[page])
         if page == "note":
             field.value = ""
             field.focus()
@@ -130,7 +126,12 @@ class ApprovalBar(Vertical, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action != "answer":
             return True
-        return parameters[0] in {"answers": _FIRST, "second": _SECOND}.get(self._page, ())
+        return parameters[0] in _ANSWERS[self._page]
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Give the keys to the answers."""
+        self._answers.focus(scroll_visible)
+        return self
 
     @property
     def locked(self) -> bool:
@@ -146,7 +147,7 @@ class ApprovalBar(Vertical, can_focus=True):
         bound = self.screen.active_bindings.get(event.key)
         if isinstance(self.app.focused, Input) or (bound and bound.binding.action.startswith("answer(")):
             return
-        if event.key in ("enter", "space") and self.app.focused is not self:
+        if event.key in ("enter", "space") and self._answers.lit:
             return
         if event.is_printable and event.character:
             self._typed(event.character)
@@ -177,10 +178,10 @@ class ApprovalBar(Vertical, can_focus=True):
             self._timer.stop()
         self._pending, self._timer = "", None
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
+    def on_answers_taken(self, event: Answers.Taken) -> None:
         event.stop()
         if not self.locked:
-            self._choose(event.button.id or "reject")
+            self._choose(event.answer)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

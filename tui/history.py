@@ -13,25 +13,25 @@ class History:
 
     def __init__(self, file: Path | None = None):
         self.file = file
-        self.requests = _read(file) if file else []
+        self.requests, self._torn = _read(file) if file else ([], False)
         self._at = len(self.requests)
         self._draft = ""
 
     def add(self, request: str) -> None:
         """Remember a request; the same one twice in a row is kept once."""
         if not self.requests or self.requests[-1] != request:
-            self.requests = [*self.requests, request][-KEPT:]
-            self._save()
+            fits = len(self.requests) < KEPT and not self._torn
+            self.requests, self._torn = [*self.requests, request][-KEPT:], False
+            if self.file:
+                self._save(self.file, [request] if fits else self.requests, "a" if fits else "w")
         self._at, self._draft = len(self.requests), ""
 
-    def _save(self) -> None:
-        if not self.file:
-            return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.touch(mode=0o600)
-        self.file.write_text(
-            "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.requests), encoding="utf-8"
-        )
+    def _save(self, file: Path, requests: list[str], mode: str) -> None:
+        """Add a request to the file, or write all of them when the oldest is let go or a line was cut off."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        with file.open(mode, encoding="utf-8") as out:
+            out.writelines(json.dumps(request, ensure_ascii=False) + "\n" for request in requests)
 
     def older(self, draft: str) -> str | None:
         """The request before the one shown, None at the oldest; `draft` is what stands in the prompt now."""
@@ -50,17 +50,18 @@ class History:
         return self.requests[self._at] if self._at < len(self.requests) else self._draft
 
 
-def _read(file: Path) -> list[str]:
+def _read(file: Path) -> tuple[list[str], bool]:
+    """The requests, and whether the last line was cut off by a crash."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []
+        return [], False
     requests = []
-    for line in lines:
+    for line in text.splitlines():
         try:
             request = json.loads(line)
         except ValueError:
-            continue  # a line cut off by a crash
+            continue
         if isinstance(request, str):
             requests.append(request)
-    return requests[-KEPT:]
+    return requests[-KEPT:], bool(text) and not text.endswith("\n")
