@@ -32,17 +32,19 @@ class Planned:
 
 
 class Agent:
-    """`writer` writes what the tools let it, None for the request's own words."""
+    """`writer` writes what the tools let it, and `accept` is shown it before it is used; without either the request's own
+    words are."""
 
     def __init__(
-        self, toolbox: Toolbox, planner: Planner, retriever: Retriever, desktop: Desktop, writer: Writer | None = None
-    ):
+        self, toolbox: Toolbox, planner: Planner, retriever: Retriever, desktop: Desktop, writer: Writer | None = None,
+        accept: Accept | None = None,
+    ):  # fmt: skip
         self.toolbox, self.planner, self.retriever, self.desktop = toolbox, planner, retriever, desktop
-        self.writer = writer
+        self.writer, self.accept = writer, accept
 
     def but(self, **parts: Any) -> Agent:
         """The same with other parts."""
-        names = ("toolbox", "planner", "retriever", "desktop", "writer")
+        names = ("toolbox", "planner", "retriever", "desktop", "writer", "accept")
         return Agent(**{name: parts.get(name, getattr(self, name)) for name in names})
 
     def plan(self, text: str, now: datetime) -> Planned:
@@ -61,16 +63,14 @@ class Agent:
         emit: Callable[[Event], None],
         confirm: Confirm | None = None,
         foreign: Collection[str] = (),
-        accept: Accept | None = None,
     ) -> Outcome:
         """Plan a request and carry it out while it is planned; planning has a thread of its own.
 
-        `foreign` are texts that others may have written and that may stand in the request. `accept` is shown what the
-        writer writes; without it nothing is written.
+        `foreign` are texts that others may have written and that may stand in the request.
         """
         stream = _Stream(self, text, now)
         doubted = stream.doubted if self.planner.ask_below > 0 else None
-        desk = self._desk(text, accept)
+        desk = self._desk(text)
         return await execute(
             in_thread(stream), self.toolbox, self.desktop, approve, emit, now, doubted, confirm, foreign, desk
         )
@@ -83,7 +83,6 @@ class Agent:
         emit: Callable[[Event], None],
         confirm: Confirm | None = None,
         foreign: Collection[str] = (),
-        accept: Accept | None = None,
         request: str = "",
         whole: bool = False,
     ) -> Outcome:
@@ -96,12 +95,12 @@ class Agent:
             for step in plan.steps:
                 yield step
 
-        desk = self._desk(request, accept)
+        desk = self._desk(request)
         doubted = (lambda: True) if whole else None
         return await execute(steps(), self.toolbox, self.desktop, approve, emit, now, doubted, confirm, foreign, desk)
 
-    def _desk(self, request: str, accept: Accept | None) -> Desk | None:
-        return Desk(self.writer, accept, request) if self.writer and accept else None
+    def _desk(self, request: str) -> Desk | None:
+        return Desk(self.writer, self.accept, request) if self.writer and self.accept else None
 
 
 class _Stream:

@@ -52,12 +52,13 @@ class Writer(Protocol):
 class Draft:
     """A text as it is written. Its pieces are drawn once; then `text` is all of it, or `trouble` says why there is none.
 
-    Whoever stops drawing stops the writer; what is written by then stays.
+    Whoever stops drawing stops the writer; what is written by then stays, and `ended` is not set.
     """
 
     def __init__(self, pieces: Iterator[str], writer: str, task: Task | None = None):
         self.writer, self.task = writer, task
         self.text = self.trouble = ""
+        self.ended = False
         self._pieces = pieces
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -68,8 +69,8 @@ class Draft:
                     yield piece
         except Exception as error:  # a model may raise anything, and the request's own words are there
             self.trouble = (str(error).splitlines() or [type(error).__name__])[0]
-            return
-        if not self.text.strip():
+        self.ended = True
+        if not self.trouble and not self.text.strip():
             self.trouble = NOTHING
 
     def judged(self, text: str) -> tuple[str, str]:

@@ -13,11 +13,13 @@ from tui import wording
 from tui.approval import Answer
 from tui.edit import EditScreen
 from tui.outgoing import OutgoingScreen
+from tui.writing import WritingScreen
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
     from tinyagent_mlx.executor import Outcome
     from tinyagent_mlx.toolbox import Tool
+    from tinyagent_mlx.writing import Draft
     from tui.ask import AskScreen
     from tui.run_view import RunView
     from tui.trail import Record
@@ -53,11 +55,11 @@ class Session:
 
     async def _written_down(self, request: str, plan: Plan | None) -> Outcome:
         assert self.agent
-        agent = self.record.guard(self.agent) if self.record else self.agent
+        agent = (self.record.guard(self.agent) if self.record else self.agent).but(accept=self.accept)
         try:
             if plan:
                 outcome = await agent.carry_out(
-                    plan, self.screen.now(), self.approve, self._show, self.confirm, self.screen.foreign
+                    plan, self.screen.now(), self.approve, self._show, self.confirm, self.screen.foreign, request
                 )
             else:
                 outcome = await agent.run(request, self.screen.now(), self.approve, self._show, self.confirm)
@@ -80,6 +82,19 @@ class Session:
         if self.record:
             self.record.confirmation(step.id, yes)
         return yes
+
+    async def accept(self, draft: Draft) -> str | None:
+        """Show a text as it is written, and give the one to use; None where the step is not to be done."""
+        assert draft.task
+        title = (
+            f"Step {draft.task.step.id} · {draft.task.tool.name}: {draft.writer} writes the {draft.task.argument.label}"
+        )
+        screen = WritingScreen(title, draft, self.screen.prompt.take, self.screen.clock)
+        text = await self.screen.app.push_screen_wait(screen)
+        if draft.trouble:
+            words = f"{draft.writer} failed: {draft.trouble}. Your own words are used."
+            self.screen.notify(words, title="Nothing was written", severity="warning", timeout=12, markup=False)
+        return text
 
     async def _offer_undo(self) -> None:
         if self.screen.trail and self.record and self.agent:

@@ -52,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     learning.add_argument("--for", dest="name", required=True, metavar="MODEL", help="a model that is here, or a model's folder")  # fmt: skip
     learning.add_argument("--learn", type=Path, metavar="FILE", help="the dataset's JSON that it was trained on, or one prompt in a text file")  # fmt: skip
     learning.add_argument("--frame", metavar="NAME", help="what stands around the prompt: text, alpaca, vicuna, or a text with {system} and {user}")  # fmt: skip
+    using.add_argument("--as", dest="role", choices=("planner", "writer"), help="what it is to do; 'none' is no writer")
     for action in (converting, using):
         action.add_argument("--force", action="store_true", help="even if this machine's memory looks too small")
 
@@ -77,14 +78,16 @@ def _list(options: argparse.Namespace, models: Models) -> int:
     entries = {**catalog.known(), **{name: _entry(model) for name, model in here.items()}}
     rows = [_row(entry, here.get(name), chosen) for name, entry in entries.items()]
     if options.json:
-        print(json.dumps({"in_use": chosen.model or SHIPPED, "retriever": chosen.retriever or SHIPPED, "models": rows}))
+        used = {"in_use": chosen.model or SHIPPED, "retriever": chosen.retriever or SHIPPED, "writer": chosen.writer}
+        print(json.dumps({**used, "models": rows}))
         return 0
     print(f"{SHIPPED}: planner and retriever{'' if chosen.model and chosen.retriever else ', in use'}")
     for row in rows:
         sizes = (words.format(_gb(row[key])) for key, words in _SIZES.items() if row[key])
         print(f"{row['name']}: {', '.join([row['id'], row['kind'], *sizes])}")
         if row["here"]:
-            print(f"    here: {', '.join(row['here'])}{', in use' if row['in_use'] else ''}")
+            uses = f"{', in use' if row['in_use'] else ''}{', writes' if row['writes'] else ''}"
+            print(f"    here: {', '.join(row['here'])}{uses}")
     return 0
 
 
@@ -101,6 +104,7 @@ def _row(entry: Entry, model: Installed | None, chosen: settings.Settings) -> di
         "memory_gb": round(entry.memory(BITS if quantized else 32, GROUP), 1) if entry.parameters else 0.0,
         "here": [f"{name} {_gb(size)}" for name, size in here.items()],
         "in_use": entry.name in (chosen.model.partition("/")[0], chosen.retriever),
+        "writes": entry.name == chosen.writer.partition("/")[0],
     }  # fmt: skip
 
 
@@ -203,6 +207,11 @@ def _either(values: tuple[int, ...]) -> str:
 def use(options: argparse.Namespace, models: Models) -> int:
     """Write the choice into settings.yaml; plan, run and the terminal UI read it."""
     file, word = setup.settings_file(options), options.name
+    writes = options.role == "writer"
+    if writes and word in (setup.NOBODY, SHIPPED):
+        settings.change(file, writer="")
+        _tell("nobody writes: the request's own words are used")
+        return 0
     if word == SHIPPED:
         settings.change(file, model="", retriever="")
         _tell("in use: the shipped planner and retriever")
@@ -211,9 +220,11 @@ def use(options: argparse.Namespace, models: Models) -> int:
     if lacks := hub.whole(place):
         raise ModelError(f"{place}: {lacks}")
     weights = sum(found.stat().st_size for found in place.glob("*.safetensors")) / GB
-    check_memory(weights + 0.5, f"planning with {word}", options.force)
-    settings.change(file, **{"retriever" if kind == "retriever" else "model": word})
-    _tell(f"in use: {place}")
+    if options.role and kind == "retriever":
+        raise UsageError(f"{word} is a classifier of tools: leave --as {options.role} out")
+    check_memory(weights + 0.5, f"{'writing' if writes else 'planning'} with {word}", options.force)
+    settings.change(file, **{"retriever" if kind == "retriever" else "writer" if writes else "model": word})
+    _tell(f"{'writes from now on' if writes else 'in use'}: {place}")
     return 0
 
 
@@ -244,6 +255,8 @@ def _remove(options: argparse.Namespace, models: Models, asker: Callable[[str], 
         settings.change(file, retriever="")
     if chosen.model in (name, options.name) or (not variant and chosen.model.startswith(f"{name}/")):
         settings.change(file, model=name if variant and name in models and model.folders else "")
+    if chosen.writer in (name, options.name) or (not variant and chosen.writer.startswith(f"{name}/")):
+        settings.change(file, writer=name if variant and name in models and model.folders else "")
     _tell(f"deleted: {options.name}, {size:.2f} GB; in use: {setup.settings(options).model or 'the shipped planner'}")
     return 0
 

@@ -14,7 +14,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     query = hearing.request(options)
-    agent = setup.agent(options)
+    agent = setup.agent(options, instructed=True)
     planned = agent.plan(query, setup.now(options.now))
     if options.json:
         print(json.dumps(show.planned_json(planned, agent.toolbox), ensure_ascii=False))

@@ -22,12 +22,15 @@ class Progress:
         self.tools, self.query, self.quiet = tools, query, quiet
         self.console = show.console()
         self._results: dict[int, str] = {}
+        self._written: dict[int, dict[str, str]] = {}
         self._held: list[events.Event] | None = []
 
     def show(self, event: events.Event) -> None:
         """Take one event."""
         if isinstance(event, events.StepDone):
             self._results[event.step.id] = event.result.value
+        if isinstance(event, events.StepWritten):
+            self._written.setdefault(event.step.id, {})[event.argument] = event.text
         if self.quiet:
             return
         if isinstance(event, events.PlanReady):
@@ -44,7 +47,8 @@ class Progress:
     def _tell(self, event: events.Event) -> None:
         match event:
             case events.StepDone(step, result, seconds):
-                self._line("green", "✓", step, f"→ {result.value}", f"{seconds:.2f} s")
+                note = f", {result.note}" if result.note else ""
+                self._line("green", "✓", step, f"→ {result.value}", f"{seconds:.2f} s{note}")
                 for file in result.files:
                     self.console.print(show.plain(f"     {file}"), style="dim", markup=False, soft_wrap=True)
             case events.StepFailed(step, message, advice):
@@ -69,15 +73,16 @@ class Progress:
         def result(k: int) -> str | Ref:
             return self._results.get(k, Ref(k))
 
-        arguments = tuple(map_references(value, result) for value in step.arguments)
-        return show.describe(Step(step.id, step.tool, arguments), self.tools)
+        arguments = self.tools[step.tool].bind(map_references(value, result) for value in step.arguments)
+        arguments |= self._written.get(step.id, {})
+        return show.describe(Step(step.id, step.tool, tuple(arguments.values())), self.tools)
 
     async def ask(self, plan: Plan) -> bool:
         """One question for the whole plan. Without a terminal the answer is no."""
         if not sys.stdin.isatty() or self.quiet:
             print("tinyagent: not approved: there is no terminal to ask on; use --yes", file=sys.stderr)
             return False
-        answer = await _line_from_terminal("Carry this out? Type yes: ")
+        answer = await line_from_terminal("Carry this out? Type yes: ")
         return answer.strip().lower() in ("y", "yes")
 
     async def confirm(self, step: Step, arguments: Mapping[str, Any]) -> bool:
@@ -95,7 +100,7 @@ class Progress:
             style="bold yellow", markup=False,
         )  # fmt: skip
         print(show.outgoing(self.tools[step.tool], arguments))
-        answer = await _line_from_terminal("Send it? Type yes: ")
+        answer = await line_from_terminal("Send it? Type yes: ")
         return answer.strip().lower() in ("y", "yes")
 
     def account(self, outcome: Outcome) -> None:
@@ -110,7 +115,7 @@ class Progress:
         self.console.print(f"{done} of {len(outcome.plan.steps)} steps done" + (f", {rest} not" if rest else "") + ".")
 
 
-async def _line_from_terminal(question: str) -> str:
+async def line_from_terminal(question: str) -> str:
     """Ask, and wait for a line without a thread: one that waits for input could not be stopped by Ctrl-C."""
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[str] = loop.create_future()

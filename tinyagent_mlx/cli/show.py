@@ -60,12 +60,15 @@ def outcome_json(outcome: Outcome, tools: Toolbox) -> dict[str, Any]:
         row = step_json(ending.step, tools) | {"ended": type(ending).__name__.removeprefix("Step").lower()}
         if isinstance(ending, events.StepDone):
             row |= {"result": ending.result.value, "files": [str(file) for file in ending.result.files]}
+            row |= {"note": ending.result.note} if ending.result.note else {}
         elif isinstance(ending, (events.StepFailed, events.StepUnknown)):
             row |= {"message": ending.message, "advice": ending.advice}
         elif isinstance(ending, events.StepSkipped):
             row |= {"because": ending.because}
         elif isinstance(ending, events.StepRefused) and ending.message:
             row |= {"message": ending.message}
+        if written := outcome.written.get(ending.step.id):
+            row |= {"written": written}
         steps.append(row)
     return {"ok": outcome.ok, "cancelled": outcome.cancelled, "outcome": steps}
 
