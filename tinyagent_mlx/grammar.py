@@ -35,7 +35,8 @@ _NUMBER_SPAN = 4  # words that say one number: "an hour and half"
 
 
 def line_grammar(tools: Toolbox, request: str, returns: Sequence[str], more: bool = False) -> str:
-    """Write the grammar of line `len(returns) + 1`; `returns` holds the return types of the steps before it.
+    """Write the grammar of line `len(returns) + 1`; `returns` holds the return types of the steps before it, "" for a step
+    that gave nothing and that no line may name.
 
     `more` allows the line that asks for all tools.
     """
@@ -114,7 +115,7 @@ class _Writer:
 
     def _references(self, kind: ArgType) -> Iterator[str]:
         for k, returned in enumerate(self.returns, 1):
-            if kind.takes_reference_to(returned):
+            if returned and kind.takes_reference_to(returned):
                 yield _string(f"${k}")
 
     def _constant(self, value: Value) -> str:

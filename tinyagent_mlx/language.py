@@ -15,12 +15,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tinyagent_mlx.check import check_step
+from tinyagent_mlx.earlier import Earlier
 from tinyagent_mlx.errors import ConfigError, PlannerError
 from tinyagent_mlx.grammar import MORE, line_grammar
 from tinyagent_mlx.plan import PlanParser, Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.profile import Profile, from_data, to_data
-from tinyagent_mlx.prompt import PLAIN, PROFILES, Declared, Examples, planner_prompt, prompt_head
+from tinyagent_mlx.prompt import (
+    PLAIN,
+    PROFILES,
+    VERDICTS,
+    Declared,
+    Examples,
+    judge_prompt,
+    planner_prompt,
+    prompt_head,
+)
 from tinyagent_mlx.toolbox import Toolbox
 
 MAX_STEPS = 24
@@ -128,17 +138,33 @@ class LanguagePlanner:
     ):
         self.decoder, self.profile, self.examples = decoder, profile, examples or Declared()
         self.max_steps, self.max_tokens = max_steps, max_tokens
+        self.said = ""  # besides the request: what the user always wants, of whose words values may be made too
         self._head: tuple[object, str] = (None, "")
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
         """Yield each step as soon as its line is written. Raises `PlannerError` when the model is broken."""
-        run = _Run(self, _tidy(text), tools, retrieved, now)
+        return self.go_on(text, tools, retrieved, now, Earlier())
+
+    def go_on(
+        self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime, earlier: Earlier
+    ) -> Iterator[Step | PlanEnd]:
+        """The same after what was tried: numbered after it, with "$k" for steps that were done."""
+        run = _Run(self, _tidy(text), tools, retrieved, now, earlier)
         try:
             while step := run.next_step():
                 yield step
         finally:
             run.close()
         yield run.end()
+
+    def wants_more(self, text: str, now: datetime, earlier: Earlier) -> bool:
+        """Let the model say whether to plan on; it can give no other answer than Finish or Replan."""
+        writer = self.decoder.begin(judge_prompt(_tidy(text), now, earlier, self.profile))
+        try:
+            answer, _ = writer.write(f"start: {' | '.join(map(json.dumps, VERDICTS))}", self.max_tokens) or ("", 0.0)
+        finally:
+            writer.close()
+        return answer == VERDICTS[1]
 
     def head(self, tools: Toolbox) -> str:
         """What every prompt for a toolbox begins with."""
@@ -152,13 +178,16 @@ class _Run:
     """One request being planned."""
 
     def __init__(
-        self, planner: LanguagePlanner, request: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime
-    ):
-        self.planner, self.request, self.tools, self.now = planner, request, tools, now
+        self, planner: LanguagePlanner, request: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime,
+        earlier: Earlier,
+    ):  # fmt: skip
+        self.planner, self.request, self.tools, self.now, self.earlier = planner, request, tools, now, earlier
         self.at_hand = tools.subset(retrieved) if set(retrieved) & set(tools.names) else tools
-        self.parser = PlanParser()
+        self.parser = PlanParser(len(earlier.tried) + 1)
         self.written = ""
-        self.returns: list[str] = []
+        self.returns = ["" if one.result is None else tools[one.step.tool].returns for one in earlier.tried]
+        self.most = len(earlier.tried) + planner.max_steps
+        self.words = f"{request} {_tidy(earlier.note)} {_tidy(planner.said)}".strip()  # that values may be made of
         self.last: Step | None = None
         self.confidence = 1.0
         self.writers: list[Writer] = []
@@ -169,7 +198,8 @@ class _Run:
         planner, profile = self.planner, self.planner.profile
         shown = planner.examples.choose(self.request, self.at_hand, profile.examples) if profile.examples else ()
         listed = self.tools if profile.all_tools else self.at_hand
-        prompt = planner_prompt(listed, self.request, self.now, self._more, profile, shown)
+        earlier = self.earlier if self.earlier.tried else None
+        prompt = planner_prompt(listed, self.request, self.now, self._more, profile, shown, earlier)
         self.writers.append(planner.decoder.begin(prompt, self.written, planner.head(self.tools)))
 
     @property
@@ -188,7 +218,7 @@ class _Run:
         step = next(self.parser.feed(line), None)
         if step is None or self._repeats(step):
             return None
-        check_step(step, self.tools, dict(enumerate(self.returns, 1)))
+        check_step(step, self.tools, {k: returned for k, returned in enumerate(self.returns, 1) if returned})
         self.returns.append(self.tools[step.tool].returns)
         self.written += line
         self.last = step
@@ -203,9 +233,9 @@ class _Run:
 
     def _line(self) -> str:
         """The next line, "" when the plan is cut off."""
-        grammar = line_grammar(self.at_hand, self.request, self.returns, self._more)
+        grammar = line_grammar(self.at_hand, self.words, self.returns, self._more)
         left = self.planner.max_tokens - sum(writer.generated_tokens for writer in self.writers)
-        written = self.writers[-1].write(grammar, left) if len(self.returns) < self.planner.max_steps else None
+        written = self.writers[-1].write(grammar, left) if len(self.returns) < self.most else None
         text, probability = written or ("", 0.0)
         self.confidence = min(self.confidence, probability)
         return text

@@ -115,11 +115,14 @@ def parse_plan(text: str) -> Plan:
 
 
 class PlanParser:
-    """Read a plan that arrives in pieces, cut anywhere; each step comes out as soon as its call is closed."""
+    """Read a plan that arrives in pieces, cut anywhere; each step comes out as soon as its call is closed.
 
-    def __init__(self) -> None:
+    `first` is the number that it begins with.
+    """
+
+    def __init__(self, first: int = 1) -> None:
         self._buffer = ""
-        self._next = 1
+        self._next = first
         self._ended = False
 
     def feed(self, piece: str) -> Iterator[Step]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from tinyagent_mlx.earlier import Earlier
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.toolbox import Toolbox
 
@@ -37,3 +38,18 @@ class Planner(Protocol):
     def plan(
         self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime
     ) -> Iterator[Step | PlanEnd]: ...
+
+
+@runtime_checkable
+class Continuing(Planner, Protocol):
+    """A planner that reads what became of earlier steps, and goes on from them; one that can't plans from the start."""
+
+    def go_on(
+        self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime, earlier: Earlier
+    ) -> Iterator[Step | PlanEnd]:
+        """Plan steps that are numbered after the earlier ones, and may name those that were done."""
+        ...
+
+    def wants_more(self, text: str, now: datetime, earlier: Earlier) -> bool:
+        """Judge whether another plan could help: the joiner of LLMCompiler."""
+        ...

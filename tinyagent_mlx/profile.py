@@ -8,6 +8,9 @@ A profile is a list of pieces that make the system text, the line of the request
     each: tool    {number} {name} {block}
     each: example {request} {plan} (with its join line), {steps} (without it) and {number} (that line's)
     user          {request}
+    again: user   {request} {tried} {note} {next} (the number that the plan goes on with)
+    again: done   {step} {result}; again: not_done {step} {why}; again: note {note}
+    again: judge  none; again: verdict {request} {tried}
     frame         {system} {user}
 """
 
@@ -24,6 +27,7 @@ from tinyagent_mlx.errors import ConfigError
 MOMENT = "%A %Y-%m-%d %H:%M"
 EACH = ("", "rule", "tool", "example")
 WHEN = ("", "rules", "more")
+AGAIN = ("user", "done", "not_done", "note", "judge", "verdict")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")  # in no locale's words
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -50,6 +54,9 @@ class Profile:
     stands as it is. `examples` is how many are shown at most. With `all_tools` every tool is listed, whichever were
     retrieved, so that all of the list may be remembered from prompt to prompt; only retrieved ones can be called.
 
+    `again` is for planning on after something was tried: the request's line, how a step that was done and one that was not
+    are told, the user's note, and the question whether to plan on with what it is asked about.
+
     What a learnt layout has besides: `blocks` are tools in its own words, `order` the order that it lists them in, `shown`
     its own examples by request, word for word; `stop` is what the model writes after a plan.
     """
@@ -65,6 +72,7 @@ class Profile:
     order: tuple[str, ...] = ()
     shown: Mapping[str, str] = field(default_factory=dict)
     all_tools: bool = False
+    again: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asks_for_more(self) -> bool:
@@ -117,6 +125,8 @@ def from_data(data: Any, where: str, name: str = "") -> Profile:
                 raise ConfigError(f"{at}: key {key!r}: is {read[key]!r}, expected one of {', '.join(allowed[1:])}")
         pieces.append(Piece(**read))
     profile = Profile(**{**values, "system": tuple(pieces)})
+    if unknown := [key for key in profile.again if key not in AGAIN]:
+        raise ConfigError(f"{where}: key 'again': {unknown[0]!r} is not known; there are {', '.join(AGAIN)}")
     for key, needed in (("user", ("{request}",)), ("frame", ("{system}", "{user}"))):
         if missing := [word for word in needed if word not in getattr(profile, key)]:
             raise ConfigError(f"{where}: key {key!r}: has no {missing[0]}")

@@ -15,10 +15,12 @@ from typing import Any, Protocol
 
 import yaml
 
-from tinyagent_mlx.plan import Plan, print_plan
+from tinyagent_mlx.earlier import Earlier
+from tinyagent_mlx.plan import Plan, print_plan, print_step
 from tinyagent_mlx.profile import Piece, Profile, fill, from_data
 from tinyagent_mlx.toolbox import Argument, Example, Tool, Toolbox
 
+VERDICTS = ("Finish", "Replan")
 MAX_DECLARED = 2  # examples, without the request's nearness to choose by
 
 
@@ -54,16 +56,44 @@ def planner_prompt(
     more: bool = False,
     profile: Profile = PLAIN,
     examples: Sequence[Example] | None = None,
+    earlier: Earlier | None = None,
 ) -> str:
     """Write the prompt for the tools at hand; `more` tells that there are others to ask for.
 
-    `examples` are those to show, in order; None leaves it to `Declared`.
+    `examples` are those to show, in order; None leaves it to `Declared`. `earlier` is what was tried before: the plan goes
+    on from there.
     """
     request = " ".join(request.split())
     shown = Declared().choose(request, tools, profile.examples) if examples is None else examples
     blocks = {tool.name: profile.blocks.get(tool.name) or _block(tool, profile) for tool in _in_order(tools, profile)}
     system = system_text(profile, blocks, now, [_example(example, profile) for example in shown], tools.rules, more)
-    return fill(profile.frame, system=system, user=fill(profile.user, request=request, now=now), now=now)
+    if earlier:
+        user = _again(again_texts(profile)["user"], request, now, earlier, profile)
+    else:
+        user = fill(profile.user, request=request, now=now)
+    return fill(profile.frame, system=system, user=user, now=now)
+
+
+def judge_prompt(request: str, now: datetime, earlier: Earlier, profile: Profile = PLAIN) -> str:
+    """Ask whether to plan on after what was tried; the answer is one of `VERDICTS`."""
+    texts = again_texts(profile)
+    user = _again(texts["verdict"], " ".join(request.split()), now, earlier, profile)
+    return fill(profile.frame, system=fill(texts["judge"], now=now), user=user, now=now)
+
+
+def again_texts(profile: Profile) -> dict[str, str]:
+    """How a profile tells what was tried; what it has no words for is told in ours."""
+    return {**PLAIN.again, **profile.again}
+
+
+def _again(text: str, request: str, now: datetime, earlier: Earlier, profile: Profile) -> str:
+    texts = again_texts(profile)
+    tried = "".join(
+        fill(texts["not_done" if one.result is None else "done"], step=print_step(one.step), result=one.told, why=one.told)
+        for one in earlier.tried
+    )  # fmt: skip
+    note = fill(texts["note"], note=" ".join(earlier.note.split())) if earlier.note.strip() else ""
+    return fill(text, request=request, now=now, tried=tried, note=note, next=len(earlier.tried) + 1)
 
 
 def prompt_head(tools: Toolbox, profile: Profile = PLAIN) -> str:
