@@ -1,6 +1,6 @@
 """Fine-tune, fuse, quantize, use and plan at the true shape of TinyLlama-1.1B, with random weights and no network.
 
-    python scripts/lora_true_shape.py                     # 20 steps of one row of at most 128 tokens
+    python scripts/lora_true_shape.py                     # 20 steps of two rows of at most 128 tokens
     python scripts/lora_true_shape.py --layers 2          # cut in depth, to see that it goes
 
 The rows are of this project's corpus, written in the layout of the published dataset and imported from there. Every step is
@@ -30,9 +30,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--layers", type=int, help="fewer layers than the true ones")
     options.add_argument("--steps", type=int, default=20, help="training steps (default: 20)")
-    options.add_argument("--batch", type=int, default=1, help="rows a step (default: 1)")
+    options.add_argument("--batch", type=int, default=2, help="rows a step (default: 2)")
     options.add_argument("--longest", type=int, default=128, help="tokens of a row at most (default: 128)")
-    options.add_argument("--lr", type=float, default=1e-3, help="learning rate; random weights need a high one")
+    options.add_argument(
+        "--lr", type=float, default=5e-4, help="learning rate; random weights need a high one (default: 5e-4)"
+    )
     options.add_argument("--simulate", type=float, default=0.15, help="share of the steps with simulated 4 bits")
     options.add_argument("--no-checkpoint", action="store_true", help="without gradient checkpointing")
     options.add_argument("--no-plan", action="store_true", help="up to `use`, and no further")

@@ -62,6 +62,8 @@ def test_rounds_add_up() -> None:
     after = BEFORE.then(new, endings, carried)
     assert [one.step.id for one in after.tried] == [1, 2, 3, 4, 5]
     assert after.results == {1: "sid@example.com", 3: "sid@example.com", 4: "some words", 5: "sent"}
+    assert BEFORE.failed
+    assert not after.failed  # the last try did all of its steps
     assert after.tried[4].foreign  # it was made of what others may have written
     assert after.tried[4].step.depends_on() == (4,)
 

@@ -219,6 +219,12 @@ def test_tool_that_nothing_can_fill_yet_is_left_out(shipped_tools: Toolbox, retu
     assert admits(grammar, f'{len(returns) + 1}. summarize_pdf("$2")\n') == offered
 
 
+def test_a_step_that_gave_nothing_can_not_be_named() -> None:
+    grammar = line_grammar(tool_with("text", extractive=True), "tea", ["text", ""])
+    assert admits(grammar, '3. f("$1")\n')
+    assert not admits(grammar, '3. f("$2")\n')
+
+
 def test_examples_of_the_tools_are_in_the_grammar_of_their_requests(shipped_tools: Toolbox) -> None:
     examples = [example for tool in shipped_tools for example in tool.examples]
     assert len(examples) >= 16

@@ -88,6 +88,7 @@ def test_examples_stand_word_for_word_or_in_the_profile_s_layout(shipped_tools) 
     [
         ([], "expected keys with values"),
         ({"system": [], "sistem": []}, "key 'sistem': is not known"),
+        ({"system": [], "again": {"users": ""}}, "key 'again': 'users' is not known"),
         ({"system": "text"}, "key 'system': is 'text', expected a list of pieces"),
         ({"system": [{"each": "tool"}]}, "piece 1: has no 'text'"),
         ({"system": [{"text": "", "each": "day"}]}, "key 'each': is 'day', expected one of rule, tool, example"),
@@ -98,7 +99,7 @@ def test_examples_stand_word_for_word_or_in_the_profile_s_layout(shipped_tools) 
         ({"system": [], "frame": "{system}"}, "key 'frame': has no {user}"),
         ({"system": [], "shown": {"a": 1}}, "expected names with texts"),
     ],
-    ids=["list", "unknown", "no list", "no text", "each", "any", "count", "chat", "user", "frame", "shown"],
+    ids=["list", "unknown", "again", "no list", "no text", "each", "any", "count", "chat", "user", "frame", "shown"],
 )
 def test_what_is_no_layout_is_told_with_its_key(data: object, told: str) -> None:
     with pytest.raises(ConfigError) as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
@@ -20,6 +22,7 @@ from tests.test_executor import Approver
 from tests.test_language import around, model_of, scripted
 from tinyagent_mlx import replan
 from tinyagent_mlx.agent import Agent
+from tinyagent_mlx.cli import replanning
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.desktop.base import Result
 from tinyagent_mlx.earlier import Earlier, Tried, carry_on
@@ -206,3 +209,44 @@ def test_the_command_plans_again_as_often_as_allowed(tmp_path: Path, capsys: pyt
 def test_without_a_terminal_nothing_is_planned_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*RUN, str(tmp_path), "--replan", "2"]) == 1
     assert "not planned again: there is no terminal" in capsys.readouterr().err
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is typed, answer by answer."""
+    answers: list[str] = []
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda question: answers.pop(0))
+    return answers
+
+
+TYPED = [
+    ([""], [], "a bare Enter stops"),
+    (["yes", ""], [QUERY], "yes plans the same again"),
+    (["only Sid"], [f"{QUERY}. only Sid"], "a note is planned with"),
+]
+
+
+@pytest.mark.parametrize(("typed", "planned"), [row[:2] for row in TYPED], ids=[row[2] for row in TYPED])
+def test_the_user_says_whether_and_how(
+    shipped_tools: Toolbox, terminal: list[str], typed: list[str], planned: list[str]
+) -> None:
+    terminal += typed
+    text = '1. get_email_address("Sid")\n2. compose_new_email(["$1"], [], "", "tea is ready", [])'
+    planner, shown = Pointing(**{"only Sid": text}), []
+    agent = Agent(shipped_tools, planner, EveryTool(), Desk())  # type: ignore[arg-type]
+    options = argparse.Namespace(replan=3, joiner=False, yes=False, json=False)
+
+    def carry(asked: str, go: Any) -> Any:
+        shown.append(asked)
+        return asyncio.run(go(Approver(), lambda event: None, None))
+
+    start = asyncio.run(agent.run(QUERY, NOW, Approver(), lambda event: None))
+    planner.asked.clear()
+    outcomes = replanning.rounds(options, agent, QUERY, NOW, start, carry)
+    assert planner.asked == planned
+    assert len(outcomes) == len(shown) == len(planned)
+    assert terminal == []
+    if typed == ["only Sid"]:
+        assert outcomes[0].ok
+        assert shown == [f"{QUERY} (only Sid)"]

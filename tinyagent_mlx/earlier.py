@@ -39,10 +39,12 @@ class Tried:
 
 @dataclass(frozen=True)
 class Earlier:
-    """Every step so far, numbered from 1 without gaps; `note` is what the user wants otherwise."""
+    """Every step so far, numbered from 1 without gaps; `note` is what the user wants otherwise. The last try began with
+    step `since`."""
 
     tried: tuple[Tried, ...] = ()
     note: str = ""
+    since: int = 1
 
     @property
     def results(self) -> dict[int, str]:
@@ -56,8 +58,9 @@ class Earlier:
 
     @property
     def failed(self) -> bool:
-        """Whether there is something to mend; what may have happened is the user's to look at first."""
-        return any(one.result is None for one in self.tried) and not any(one.unclear for one in self.tried)
+        """Whether the last try left something to mend; what may have happened is the user's to look at first."""
+        open_steps = any(one.result is None for one in self.tried if one.step.id >= self.since)
+        return open_steps and not any(one.unclear for one in self.tried)
 
     def after(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         """Steps that were numbered from 1, numbered after these."""
@@ -76,7 +79,7 @@ class Earlier:
                 known[step.id] = replace(found, step=step, foreign=foreign and found.result is not None)
             else:
                 known[step.id] = Tried(step, why="left out: it may have happened already", unclear=True)
-        return Earlier(tuple(known[number] for number in sorted(known)))
+        return Earlier(tuple(known[number] for number in sorted(known)), since=len(self.tried) + 1)
 
 
 @dataclass(frozen=True)
