@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import published_prompts
 from tests.test_teacher import server  # noqa: F401
 from tinyagent_mlx.cases import read_cases
 from tinyagent_mlx.cli.main import main
@@ -68,3 +69,11 @@ def test_a_file_without_a_good_row_fails(capsys, tmp_path):
     (tmp_path / "empty.json").write_text("{}")
     assert main(["data", "import", str(tmp_path / "empty.json"), "--out", str(tmp_path / "rows.jsonl")]) == 1
     assert "no row was kept" in capsys.readouterr().err
+
+
+def test_imported_rows_keep_the_moment_that_their_prompts_name(tmp_path: Path) -> None:
+    file, out = published_prompts.write(tmp_path / "data.json", 20), tmp_path / "rows.jsonl"
+    assert main(["data", "import", str(file), "--out", str(out)]) == 0
+    cases = read_cases(out)
+    assert cases
+    assert all(case.now for case in cases)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.published_prompts import BLOCKS, EXAMPLES, ORDER, USUAL, Layout, entries, example, system, write
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab.learnt import Learnt, learn
+from tinyagent_mlx.lab.learnt import Learnt, learn, moments
 from tinyagent_mlx.lab.told import dates_in, messages
 from tinyagent_mlx.language import LanguagePlanner, keep_profile, trained_profile
 from tinyagent_mlx.plan import END, Plan
@@ -196,3 +196,16 @@ def test_more_tools_are_offered_only_to_a_model_that_was_told_of_them(
     list(planner.plan("open my list", shipped_tools, ("open_note",), datetime(2026, 11, 23)))
     assert ("more tools" in decoder.grammars[0]) == told
     assert ("more tools" in decoder.prompts[0]) == told
+
+
+def test_a_prompt_says_when_its_request_was_asked(tmp_path: Path) -> None:
+    file = write(tmp_path / "data.json", 20)
+    found = moments(file)
+    assert len(found) == 20
+    for entry in json.loads(file.read_text()).values():
+        said = found[" ".join(entry["input"].split())]
+        assert f"{said:%Y-%m-%d %H:%M} now" in entry["output"][0]["raw_input"]
+    undated = write(tmp_path / "undated.json", 20, layout=Layout(dated=False))
+    assert moments(undated) == {}
+    (tmp_path / "none.json").write_text('{"1": {"input": "x", "output": []}}')
+    assert moments(tmp_path / "none.json") == {}

@@ -95,6 +95,7 @@ def _ask(options: argparse.Namespace) -> Sieve:
 
 def _import(options: argparse.Namespace) -> Sieve:
     from tinyagent_mlx.lab.dataset import CaseFile, Sieve
+    from tinyagent_mlx.lab.learnt import moments
     from tinyagent_mlx.lab.published import import_cases
 
     tools = setup.toolbox(options)
@@ -104,7 +105,7 @@ def _import(options: argparse.Namespace) -> Sieve:
 
         models.learn_for(options.model, options.file, "", setup.models(options))
     with CaseFile(options.out, "published") as file:
-        for case in import_cases(options.file, tools, sieve):
+        for case in import_cases(options.file, tools, sieve, moments=moments(options.file)):
             file.write(case)
     return sieve
 

@@ -51,6 +51,28 @@ class Learnt:
 def learn(file: Path, name: str, frame: str = "text") -> Learnt:
     """Learn from a dataset's JSON or a prompt in a text file. Raises `ConfigError` when nothing can be learnt."""
     unread: Counter[str] = Counter()
+    rows, before, after = _rows(file, unread)
+    profile = _profile(name, FRAMES.get(frame, frame), f"{before}{{request}}{after}", rows)
+    missed = [f"{parts.told.key}: {reason}" for parts, *_, now in rows if (reason := _missed(profile, parts, now))]
+    pool = _pool(rows)
+    printed = sum(_as_printed(text, before, profile) for text in pool.values())
+    return Learnt(
+        replace(profile, shown=pool), len(rows), len(rows) - len(missed), tuple(missed[:MOST_MISSED]), unread,
+        len(pool), printed,
+    )  # fmt: skip
+
+
+def moments(file: Path) -> dict[str, datetime]:
+    """When the requests of a dataset were asked, where their prompts say so; white space in them is made one blank."""
+    try:
+        rows, *_ = _rows(file, Counter())
+    except ConfigError:
+        return {}  # it holds no prompts
+    return {" ".join(parts.told.request.split()): now for parts, *_, now in rows if now}
+
+
+def _rows(file: Path, unread: Counter[str]) -> tuple[list[Row], str, str]:
+    """The prompts of a file taken apart, with what stands before and after a request; `unread` counts the others."""
     told = list(_kept(read_told(file), unread))
     if not told:
         why = "; ".join(f"{count} rows: {reason}" for reason, count in unread.items())
@@ -60,14 +82,7 @@ def learn(file: Path, name: str, frame: str = "text") -> Learnt:
     rows = _with_fields(list(_taken_apart(told, before, unread)))
     if not rows:
         raise ConfigError(f"{file}: no prompt could be taken apart: {'; '.join(unread)}")
-    profile = _profile(name, FRAMES.get(frame, frame), f"{before}{{request}}{after}", rows)
-    missed = [f"{parts.told.key}: {reason}" for parts, *_, now in rows if (reason := _missed(profile, parts, now))]
-    pool = _pool(rows)
-    printed = sum(_as_printed(text, before, profile) for text in pool.values())
-    return Learnt(
-        replace(profile, shown=pool), len(rows), len(rows) - len(missed), tuple(missed[:MOST_MISSED]), unread,
-        len(pool), printed,
-    )  # fmt: skip
+    return rows, before, after
 
 
 def _kept(found: Iterable[Told | str], unread: Counter[str]) -> Iterator[Told]:

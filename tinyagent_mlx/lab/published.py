@@ -12,8 +12,9 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -44,9 +45,14 @@ class _Call:
     arguments: tuple[Value, ...]
 
 
-def import_cases(file: Path, tools: Toolbox, sieve: Sieve, seed: int = 0) -> Iterator[Case]:
-    """Yield the rows that are fit; `sieve` counts the others. Raises `ConfigError` when the file is no such dataset."""
-    rng = random.Random(seed)
+def import_cases(
+    file: Path, tools: Toolbox, sieve: Sieve, seed: int = 0, moments: Mapping[str, datetime] | None = None
+) -> Iterator[Case]:
+    """Yield the rows that are fit; `sieve` counts the others. Raises `ConfigError` when the file is no such dataset.
+
+    `moments` says when requests were asked: dates in their plans are resolved already.
+    """
+    rng, moments = random.Random(seed), moments or {}
     for entry in read_entries(file):
         mended: Counter[str] = Counter()
         try:
@@ -57,7 +63,8 @@ def import_cases(file: Path, tools: Toolbox, sieve: Sieve, seed: int = 0) -> Ite
             continue
         if sieve.admit(query, plan):
             sieve.mended.update(mended)
-            yield make_case(query, plan, tools, rng, ["published"])
+            now = moments.get(" ".join(query.split()))
+            yield make_case(query, plan, tools, rng, ["published"], now.isoformat(sep=" ") if now else "")
 
 
 def read_entries(file: Path, chunk: int = CHUNK) -> Iterator[Any]:
