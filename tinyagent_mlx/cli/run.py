@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from tinyagent_mlx.agent import Agent
-from tinyagent_mlx.cli import hearing, setup, show
+from tinyagent_mlx.cli import hearing, replanning, setup, show
 from tinyagent_mlx.cli.progress import Progress
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.history import History, recording
@@ -36,6 +36,7 @@ def add_acting_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="show each step's exact script and arguments; do nothing"
     )
+    replanning.add_options(parser)
 
 
 def call(options: argparse.Namespace) -> int:
@@ -46,15 +47,25 @@ def act(options: argparse.Namespace, query: str) -> int:
     """Plan the request, ask, carry it out, and say what became of it; gives the exit status."""
     agent = setup.agent(options, with_desktop=True)
     now = setup.now(options.now)
+    replanning.check(options, agent)
     if options.dry_run:
         return dry_run(agent, query, now, options.json)
     with setup.history(options) as history:
         report_killed(history)
         record = (history, setup.desktop_place(options))
-        outcome = asyncio.run(carry_out(agent, query, now, options.yes, options.json, record))
+
+        def carry(asked: str, go: replanning.Go | None = None) -> Outcome:
+            return asyncio.run(carry_out(agent, asked, now, options.yes, options.json, record, go))
+
+        outcomes = [carry(query)]
+        outcomes += replanning.rounds(options, agent, query, now, outcomes[0], carry)
+    ok = outcomes[-1].ok
     if options.json:
-        print(json.dumps({"query": query} | show.outcome_json(outcome, agent.toolbox), ensure_ascii=False))
-    return 0 if outcome.ok else 1
+        first, *again = [show.outcome_json(outcome, agent.toolbox) for outcome in outcomes]
+        print(
+            json.dumps({"query": query, **first, **({"ok": ok, "again": again} if again else {})}, ensure_ascii=False)
+        )
+    return 0 if ok else 1
 
 
 def report_killed(history: History) -> None:
@@ -69,12 +80,15 @@ def report_killed(history: History) -> None:
 
 
 async def carry_out(
-    agent: Agent, query: str, now: datetime, yes: bool, quiet: bool = False, record: tuple[History, str] | None = None
-) -> Outcome:
+    agent: Agent, query: str, now: datetime, yes: bool, quiet: bool = False, record: tuple[History, str] | None = None,
+    go: replanning.Go | None = None,
+) -> Outcome:  # fmt: skip
     """Run a request in the terminal; Ctrl-C stops it and still accounts for every step.
 
-    `record` is the history and the desktop's place, None to leave no trace.
+    `record` is the history and the desktop's place, None to leave no trace. `go` carries out something else than the
+    request as it is planned.
     """
+    go = go or (lambda approve, emit, confirm: agent.run(query, now, approve, emit, confirm))
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     if task and sys.platform != "win32":
@@ -95,9 +109,9 @@ async def carry_out(
                 return yes
 
             with recording(history, run, screen.show, approve, beforehand=yes) as (emit, ask):
-                outcome = await agent.run(query, now, ask, emit, confirm)
+                outcome = await go(ask, emit, confirm)
         else:
-            outcome = await agent.run(query, now, approve, screen.show, screen.confirm)
+            outcome = await go(approve, screen.show, screen.confirm)
     finally:
         if sys.platform != "win32":
             loop.remove_signal_handler(signal.SIGINT)

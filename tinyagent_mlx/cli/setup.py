@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tinyagent_mlx import catalog, paths
 from tinyagent_mlx.cli import hearing
 from tinyagent_mlx.errors import ConfigError, PlanError, UsageError
-from tinyagent_mlx.installed import Models
+from tinyagent_mlx.installed import SOURCE, Models
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import Source, load_toolboxes
@@ -189,6 +189,12 @@ def _model(word: str, options: argparse.Namespace, where: str) -> Path:
     raise ConfigError(f"{where}: {word!r} is no model folder, and no model of that name is here; here are: {names}")
 
 
+def source_folder(options: argparse.Namespace) -> Path:
+    """The folder of the model to fine-tune: of a name alone the weights as they were published, not those in 4 bits."""
+    word, here = options.model, models(options)
+    return here.get(word).usable(SOURCE) if word in here else _model(word, options, "--model")
+
+
 def retrieval_name(options: argparse.Namespace) -> str:
     """How tools are chosen: as named, as chosen for good, or by the shipped classifier; a model's name as its folder."""
     word, where = options.retrieval, "--retrieval"
@@ -229,7 +235,7 @@ def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, 
     profile = language.trained_profile(folder)
     if options.shown is not None:
         profile = replace(profile, examples=options.shown)
-    nearest = NearestExamples(Sentences(engine), (*examples(options.examples, tools), *_learnt(profile)))
+    nearest = NearestExamples(Sentences(engine), (*examples(options.examples, tools), *learnt_examples(profile)))
     return language.load(folder, profile, nearest, prompt_cache(options))
 
 
@@ -238,7 +244,7 @@ def prompt_cache(options: argparse.Namespace) -> Path:
     return paths.home(options.home) / "cache" / "prompts"
 
 
-def _learnt(profile: Profile) -> Iterator[Example]:
+def learnt_examples(profile: Profile) -> Iterator[Example]:
     """The examples that a learnt layout brings; they are shown word for word, so that only their tools are read."""
     from tinyagent_mlx.plan import parse_plan
     from tinyagent_mlx.toolbox import Example
