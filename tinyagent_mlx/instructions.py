@@ -47,6 +47,15 @@ def told(profile: Profile, instructions: Sequence[str]) -> Profile:
     return replace(profile, system=(*profile.system, Piece(texts["head"] + lines)))
 
 
+def by_tool(instructions: Sequence[str], tools: Toolbox) -> dict[str, tuple[str, ...]]:
+    """What a writer is told for each tool: every sentence, but one with a scope for its own tools only."""
+    found = {one: concerned(one, tools) for one in instructions}
+    return {
+        tool.name: tuple(said for one, (said, fit) in found.items() if said == one.strip() or tool.name in fit)
+        for tool in tools
+    }
+
+
 def concerned(instruction: str, tools: Toolbox) -> tuple[str, frozenset[str]]:
     """An instruction without its scope, and the tools it concerns: those of the app or the name that it begins with
     ("Mail: always cc Nick"), or else those whose words it shares, the rarer a word the better."""

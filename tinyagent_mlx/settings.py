@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,23 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Voice:
+    """`model` writes speech down: a name of `tinyagent listen --models`, a folder, or "" for this machine's default.
+    `language` is what is spoken, "" to detect it each time.
+    """
+
+    model: str = ""
+    language: str = ""
+
+
+Sentences = tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """`allow` are the tools that write without asking, `allow_sends` those that send without asking; `keys` maps the id of
-    what a key does to the keys that do it. `model` and `retriever` are models of `tinyagent models`, "" for the shipped ones.
+    what a key does to the keys that do it. `model` and `retriever` are models of `tinyagent models`, "" for the shipped ones;
+    `writer` is one that writes, "" for none. `instructions` are what the user always wants, sentence by sentence.
     """
 
     theme: str = ""
@@ -49,8 +63,11 @@ class Settings:
     keys: Mapping[str, str] = field(default_factory=dict)
     mcp: Mcp = Mcp()
     files: Files = Files()
+    voice: Voice = Voice()
     model: str = ""
     retriever: str = ""
+    writer: str = ""
+    instructions: Sentences = ()
 
 
 def read(file: Path) -> Settings:
@@ -145,7 +162,12 @@ def _dump(values: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+    """A value as YAML writes it; of a section what is chosen in it."""
+    if is_dataclass(value):
+        return {key: plain for known in fields(value) if (plain := _plain(getattr(value, (key := known.name))))}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
 
 
 def _text(value: Any) -> str:
@@ -158,6 +180,24 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("a list of names")
     return tuple(value)
+
+
+def _sentences(value: Any) -> Sentences:
+    """Sentences; "Mail: always cc Nick" is a mapping to YAML, and means the same without quotes."""
+    if not isinstance(value, list):
+        raise ValueError("a list of sentences, such as '- always cc Nick'")
+    found = [next(f"{key}: {text}" for key, text in item.items()) if _is_pair(item) else item for item in value]
+    if not all(isinstance(item, str) and item.strip() for item in found):
+        raise ValueError("a list of sentences, each a text, such as '- always cc Nick' or '- Mail: always cc Nick'")
+    return tuple(" ".join(item.split()) for item in found)
+
+
+def _is_pair(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and len(item) == 1
+        and all(isinstance(text, str) for pair in item.items() for text in pair)
+    )
 
 
 def _map(value: Any) -> dict[str, str]:
@@ -184,6 +224,15 @@ def _files(value: Any) -> Files:
     return Files(roots)
 
 
+def _voice(value: Any) -> Voice:
+    names = [known.name for known in fields(Voice)]
+    if not isinstance(value, dict) or set(value) - set(names) or not all(isinstance(v, str) for v in value.values()):
+        raise ValueError(
+            f"{' and '.join(names)} under it, each a text, such as 'language: en' (a word like no in quotes)"
+        )
+    return Voice(**value)
+
+
 def _section(value: Any, key: str, example: str) -> tuple[str, ...]:
     """The list of names that stands under the one key that a section may have."""
     if not isinstance(value, dict) or set(value) - {key}:
@@ -194,7 +243,9 @@ def _section(value: Any, key: str, example: str) -> tuple[str, ...]:
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "str": _text,
     "tuple[str, ...]": _texts,
+    "Sentences": _sentences,
     "Mapping[str, str]": _map,
     "Mcp": _mcp,
     "Files": _files,
+    "Voice": _voice,
 }

@@ -64,10 +64,16 @@ def wording() -> Wording:
 
 
 class LanguageWriter:
-    """`instructions` are what the user always wants. One text at a time: a second one waits for the first."""
+    """`instructions` are what the user always wants, by tool. One text at a time: a second one waits for the first."""
 
-    def __init__(self, model: Model, name: str, instructions: tuple[str, ...] = (), words: Wording | None = None):
-        self.model, self.name, self.instructions = model, name, instructions
+    def __init__(
+        self,
+        model: Model,
+        name: str,
+        instructions: Mapping[str, tuple[str, ...]] | None = None,
+        words: Wording | None = None,
+    ):
+        self.model, self.name, self.instructions = model, name, instructions or {}
         self.words = words or wording()
         self._turn = threading.Lock()
 
@@ -101,13 +107,14 @@ class LanguageWriter:
 
     def _user(self, task: Task, material: Iterable[str]) -> str:
         """What is asked for, with the material."""
+        always = self.instructions.get(task.tool.name, ())
         about = [{"name": name.replace("_", " "), "value": value} for name, value in task.about.items()]
         each: dict[str, list[dict[str, Any]]] = {
             "about": about,
             "material": [{"material": _held(text)} for text in material],
-            "instruction": [{"instruction": one} for one in self.instructions],
+            "instruction": [{"instruction": one} for one in always],
         }
-        there = {"words": bool(task.words), "instructions": bool(self.instructions), "material": bool(task.material)}
+        there = {"words": bool(task.words), "instructions": bool(always), "material": bool(task.material)}
         out = ""
         for piece in self.words.write:
             kept = {"text": piece} if isinstance(piece, str) else piece

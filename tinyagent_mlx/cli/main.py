@@ -56,6 +56,7 @@ def screen_options(given: list[str]) -> argparse.Namespace:
     setup = importlib.import_module("tinyagent_mlx.cli.setup")
     setup.add_model_options(own)
     setup.add_desktop_option(own)
+    setup.add_writer_option(own)
     importlib.import_module("tinyagent_mlx.cli.hearing").add_voice_options(own)
     return own.parse_args(given)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import hearing, replanning, setup, show
+from tinyagent_mlx.cli.accepting import Accepting
 from tinyagent_mlx.cli.progress import Progress
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.history import History, recording
@@ -37,6 +38,7 @@ def add_acting_options(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="show each step's exact script and arguments; do nothing"
     )
     replanning.add_options(parser)
+    setup.add_writer_option(parser)
 
 
 def call(options: argparse.Namespace) -> int:
@@ -45,7 +47,7 @@ def call(options: argparse.Namespace) -> int:
 
 def act(options: argparse.Namespace, query: str) -> int:
     """Plan the request, ask, carry it out, and say what became of it; gives the exit status."""
-    agent = setup.agent(options, with_desktop=True)
+    agent = setup.agent(options, with_desktop=True).but(accept=Accepting(options.yes, options.json))
     now = setup.now(options.now)
     replanning.check(options, agent)
     if options.dry_run:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyagent_mlx import catalog, paths
+from tinyagent_mlx import catalog, hub, paths
 from tinyagent_mlx.cli import hearing
 from tinyagent_mlx.errors import ConfigError, PlanError, UsageError
 from tinyagent_mlx.installed import SOURCE, Models
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from tinyagent_mlx.sentences import Sentences
     from tinyagent_mlx.settings import Settings
     from tinyagent_mlx.toolbox import Example
+    from tinyagent_mlx.writing import Writer
 
+NOBODY = "none"  # a writer's name where there is to be none
 RETRIEVALS = ("classifier", "embedding", "none")
 _TOP = re.compile(r"embedding(?::([1-9]\d{0,3}))?")
 
@@ -73,6 +75,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="requests with plans, as eval reads them, that a language model is shown beside those of tools.yaml",
     )
     parser.add_argument("--shown", type=_count, metavar="N", help="examples that a language model is shown at most")
+
+
+def add_writer_option(parser: argparse.ArgumentParser) -> None:
+    """The option of the verbs that act."""
+    parser.add_argument(
+        "--writer",
+        metavar="NAME",
+        help="a chat model that writes mails, notes and summaries: a name of `tinyagent models list` or a folder; 'none' for"
+        " the request's own words (default: what settings.yaml says under 'writer')",
+    )
 
 
 def _retrieval(name: str) -> str:
@@ -189,6 +201,47 @@ def _model(word: str, options: argparse.Namespace, where: str) -> Path:
     raise ConfigError(f"{where}: {word!r} is no model folder, and no model of that name is here; here are: {names}")
 
 
+def writer_folder(options: argparse.Namespace) -> Path | None:
+    """The folder of the model that writes, None for none. Raises `ConfigError` that names where the word stood."""
+    word, where = getattr(options, "writer", None), "--writer"
+    if not word:
+        file = settings_file(options)
+        word = settings(options).writer
+        where = f"{setting_line(file, 'writer')}: key 'writer'" if word else ""
+    if not word or word == NOBODY:
+        return None
+    folder = _model(word, options, where)
+    tokenizer = any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
+    if lacks := hub.whole(folder) or ("" if tokenizer else "it has no tokenizer"):
+        raise ConfigError(f"{where}: {word!r} can't write: {folder}: {lacks}")
+    return folder
+
+
+def setting_line(file: Path, key: str) -> str:
+    from tinyagent_mlx.settings import line_of
+
+    return line_of(file, key)
+
+
+def writer(options: argparse.Namespace, planner: Planner | None = None) -> Writer | None:
+    """Who writes, loaded when first asked; None for the request's own words. It shares its weights with a planner that has
+    the same ones."""
+    folder = writer_folder(options)
+    if folder is None:
+        return None
+    from tinyagent_mlx.instructions import by_tool
+    from tinyagent_mlx.language import trained_profile
+    from tinyagent_mlx.streaming import TextModel
+    from tinyagent_mlx.writer import LanguageWriter, wording
+
+    decoder = getattr(planner, "decoder", None)
+    same = decoder is not None and folder == model_folder(options)
+    loaded = (decoder.model, decoder.tokenizer) if decoder is not None and same else None
+    model = TextModel(folder, trained_profile(folder).frame, wording().temperature, loaded)
+    instructions = by_tool(settings(options).instructions, toolbox(options))
+    return LanguageWriter(model, folder.name if folder.name != SOURCE else folder.parent.name, instructions)
+
+
 def source_folder(options: argparse.Namespace) -> Path:
     """The folder of the model to fine-tune: of a name alone the weights as they were published, not those in 4 bits."""
     word, here = options.model, models(options)
@@ -210,25 +263,34 @@ def memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def planner_and_retriever(options: argparse.Namespace, tools: Toolbox) -> tuple[Planner, Retriever]:
+def planner_and_retriever(
+    options: argparse.Namespace, tools: Toolbox, instructions: tuple[str, ...] = ()
+) -> tuple[Planner, Retriever]:
     """Load the models. The shipped weights serve both; another model plans with the shipped retriever beside it."""
+    from tinyagent_mlx.instructions import Instructed, WithLookups
     from tinyagent_mlx.pointing import PointerEngine, PointerPlanner
 
     folder, retrieval = model_folder(options), retrieval_name(options)
     if (folder / "manifest.json").is_file():
-        engine = PointerEngine(folder)
-        return PointerPlanner(engine), _retriever(retrieval, engine)
+        engine = PointerEngine(folder, vector_cache(options))
+        pointer = PointerPlanner(engine)
+        return Instructed(pointer, instructions) if instructions else pointer, _retriever(retrieval, engine)
     if not (folder / "config.json").is_file():
         raise ConfigError(f"--model: {str(folder)!r} is no model folder: it has no config.json")
-    engine = PointerEngine(paths.shipped("weights") / "planner")
-    return _language(folder, options, engine, tools), _retriever(retrieval, engine)
+    engine = PointerEngine(paths.shipped("weights") / "planner", vector_cache(options))
+    chosen = _retriever(retrieval, engine)
+    planner = _language(folder, options, engine, tools, instructions)
+    return planner, WithLookups(chosen, instructions) if instructions else chosen
 
 
-def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, tools: Toolbox) -> Planner:
+def _language(
+    folder: Path, options: argparse.Namespace, engine: PointerEngine, tools: Toolbox, instructions: tuple[str, ...]
+) -> Planner:
     """A language model; its examples are the nearest ones by the shipped encoder."""
     from dataclasses import replace
 
     from tinyagent_mlx import language
+    from tinyagent_mlx.instructions import told
     from tinyagent_mlx.nearness import NearestExamples
     from tinyagent_mlx.sentences import Sentences
 
@@ -236,7 +298,14 @@ def _language(folder: Path, options: argparse.Namespace, engine: PointerEngine, 
     if options.shown is not None:
         profile = replace(profile, examples=options.shown)
     nearest = NearestExamples(Sentences(engine), (*examples(options.examples, tools), *learnt_examples(profile)))
-    return language.load(folder, profile, nearest, prompt_cache(options))
+    planner = language.load(folder, told(profile, instructions), nearest, prompt_cache(options))
+    planner.said = " ".join(instructions)
+    return planner
+
+
+def vector_cache(options: argparse.Namespace) -> Path:
+    """Where the vectors of tools lie; all of it may be deleted."""
+    return paths.home(options.home) / "cache" / "vectors"
 
 
 def prompt_cache(options: argparse.Namespace) -> Path:
@@ -355,11 +424,14 @@ def history(options: argparse.Namespace) -> History:
     return History(paths.home(options.home) / "history.sqlite3")
 
 
-def agent(options: argparse.Namespace, with_desktop: bool = False) -> Agent:
-    """Everything together. Without a desktop nothing can be carried out."""
+def agent(options: argparse.Namespace, with_desktop: bool = False, instructed: bool = False) -> Agent:
+    """Everything together. Without a desktop nothing can be carried out; with one, or when `instructed`, the planner is told
+    what the user always wants."""
     from tinyagent_mlx.agent import Agent
     from tinyagent_mlx.desktop.base import NoDesktop
 
     tools = toolbox(options)
-    planner, retriever = planner_and_retriever(options, tools)
-    return Agent(tools, planner, retriever, desktop(options) if with_desktop else NoDesktop())
+    instructions = settings(options).instructions if with_desktop or instructed else ()
+    planner, retriever = planner_and_retriever(options, tools, instructions)
+    where = desktop(options) if with_desktop else NoDesktop()
+    return Agent(tools, planner, retriever, where, writer(options, planner) if with_desktop else None)
