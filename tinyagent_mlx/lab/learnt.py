@@ -18,6 +18,7 @@ from pathlib import Path
 import networkx as nx
 
 from tinyagent_mlx.errors import ConfigError, PlanError
+from tinyagent_mlx.lab.learnt_again import learn_again
 from tinyagent_mlx.lab.told import Parts, Told, around_request, cut_last, dates_in, read_told, take_apart
 from tinyagent_mlx.plan import END, JOIN, parse_plan
 from tinyagent_mlx.profile import Piece, Profile, fill
@@ -56,8 +57,9 @@ def learn(file: Path, name: str, frame: str = "text") -> Learnt:
     missed = [f"{parts.told.key}: {reason}" for parts, *_, now in rows if (reason := _missed(profile, parts, now))]
     pool = _pool(rows)
     printed = sum(_as_printed(text, before, profile) for text in pool.values())
+    again = learn_again(file, before, after) if file.suffix.lower() == ".json" else {}
     return Learnt(
-        replace(profile, shown=pool), len(rows), len(rows) - len(missed), tuple(missed[:MOST_MISSED]), unread,
+        replace(profile, shown=pool, again=again), len(rows), len(rows) - len(missed), tuple(missed[:MOST_MISSED]), unread,
         len(pool), printed,
     )  # fmt: skip
 
