@@ -113,13 +113,16 @@ class CutOff(Exception):
     """The machine went down."""
 
 
+@pytest.mark.parametrize("share", [0.0, 1 / 3, 1.0], ids=["exact", "4 bits at last", "4 bits"])
 def test_a_run_that_was_cut_off_goes_on_from_its_last_measurement(
-    rows: list[Tokens], llama_folder: Path, tmp_path: Path
+    rows: list[Tokens], llama_folder: Path, tmp_path: Path, share: float
 ) -> None:
+    recipe = replace(RECIPE, simulate_quantization=share)
+
     def run(name: str, values: Iterator[float]) -> lora.Best:
         model = load_folder(llama_folder)[0]
-        adapters.adapt(model, RECIPE)
-        return lora.tune(model, rows, RECIPE, tmp_path / name, lambda: next(values), str)
+        adapters.adapt(model, recipe)
+        return lora.tune(model, rows, recipe, tmp_path / name, lambda: next(values), str)
 
     def cut(*values: float) -> Iterator[float]:
         yield from values
