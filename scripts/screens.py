@@ -27,6 +27,7 @@ async def shoot(name: str, size: tuple[int, int]) -> None:
     from tinyagent_mlx.desktop import sample
     from tinyagent_mlx.desktop.portable import PortableDesktop
     from tinyagent_mlx.history import History
+    from tui.choices import Choices
     from tui.trail import Trail
     from tui.voice import Ears
 
@@ -45,6 +46,7 @@ async def shoot(name: str, size: tuple[int, int]) -> None:
         checks=shots.sample_checks,
         tuner=shots.sample_tuner(),
         cases=PLACE / "cases.jsonl",
+        choices=Choices(PLACE / "home" / "settings.yaml"),
     )
     async with app.run_test(size=size) as pilot:
         await shots.FLOWS[name](pilot)

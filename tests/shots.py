@@ -167,7 +167,23 @@ async def voice(pilot: Pilot) -> None:
     await until(pilot, lambda: "● 2 s" in text_of(pilot, "#voice"), 20)
 
 
+async def settings(pilot: Pilot) -> None:
+    await welcome(pilot)
+    await pilot.press("f6")
+    await until(pilot, lambda: "They " in text_of(pilot, "#settings-trouble"))
+
+
+async def search(pilot: Pilot) -> None:
+    await failed(pilot)
+    for request in (PLANNED, RUN):
+        pilot.app.history.add(request)
+    await pilot.press("ctrl+r", *"sid")
+    await until(pilot, lambda: RUN in _options(pilot))
+
+
 FLOWS: dict[str, Flow] = {
     flow.__name__: flow
-    for flow in (welcome, approval, edit, finished, failed, tools, script, history, record, finetune, doctor, help, voice)
+    for flow in (
+        welcome, approval, edit, finished, failed, tools, script, history, record, finetune, doctor, help, voice, settings, search
+    )
 }  # fmt: skip

@@ -23,7 +23,7 @@ from tests.speech import (
     tone,
     write_wav,
 )
-from tinyagent_mlx.cli import listen
+from tinyagent_mlx.cli import hearing, listen
 from tinyagent_mlx.cli.main import common_options, main
 from tinyagent_mlx.errors import ConfigError, UsageError, VoiceError
 
@@ -182,3 +182,26 @@ def test_an_error_is_one_clear_line(capsys, tmp_path, monkeypatch, verb, argumen
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ("small", "de", "settings.yaml: key 'voice'")),
+        (["--voice", "tiny"], ("tiny", "de", "--voice")),
+        (["--language", "fr"], ("small", "fr", "settings.yaml: key 'voice'")),
+    ],
+    ids=["none", "model", "language"],
+)
+def test_the_settings_choose_what_no_flag_names(tmp_path, given, expected):
+    (tmp_path / "settings.yaml").write_text("voice: {model: small, language: de}\n")
+    name, language, where = hearing.speech(options("--home", str(tmp_path), *given))
+    assert (name, language) == expected[:2]
+    assert where.endswith(expected[2])
+
+
+def test_a_speech_model_of_the_settings_that_is_none_is_named_with_its_place(tmp_path):
+    need_whisper()
+    (tmp_path / "settings.yaml").write_text("voice: {model: huge}\n")
+    with pytest.raises(ConfigError, match=r"settings.yaml: key 'voice': 'huge' is neither a folder"):
+        hearing.transcriber(options("--home", str(tmp_path))).load()

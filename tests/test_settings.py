@@ -8,7 +8,7 @@ import pytest
 
 from tinyagent_mlx import settings
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.settings import Settings
+from tinyagent_mlx.settings import Files, Settings, Voice
 
 WRITTEN = """\
 # mine
@@ -43,9 +43,26 @@ def test_rules_and_folders_are_read(file):
     assert read.files.roots == (Path.home() / "Documents", Path("/srv/papers"))
 
 
+def test_the_voice_is_read_and_changed_as_a_section(file):
+    file.write_text("# mine\nvoice:\n  language: de\ntheme: nord\n")
+    assert settings.read(file).voice == Voice("", "de")
+    assert settings.change(file, voice=Voice("small", "de")).voice == Voice("small", "de")
+    assert file.read_text() == "# mine\nvoice:\n  model: small\n  language: de\ntheme: nord\n"
+    assert settings.change(file, voice=Voice()).voice == Voice()
+
+
+def test_folders_are_changed(file):
+    assert settings.change(file, files=Files((Path("/srv/papers"),))).files.roots == (Path("/srv/papers"),)
+
+
 WRONG = {
+    "unknown in the voice": (
+        "voice: {speed: 2}\n",
+        ":1: key 'voice': is {'speed': 2}, expected model and language under it",
+    ),
+    "a language that YAML takes for no": ("voice: {language: no}\n", "a word like no in quotes"),
     "unknown key": ("theme: nord\nalow: []\n", ":2: key 'alow': is not known; did you mean 'allow'?"),
-    "nothing near": ("zzz: 1\n", "there are theme, allow, allow_sends, keys, mcp, files"),
+    "nothing near": ("zzz: 1\n", "there are theme, allow, allow_sends, keys, mcp, files, voice"),
     "no section": ("mcp: [send_sms]\n", ":1: key 'mcp': is ['send_sms'], expected 'allow: [create_note]' under it"),
     "unknown in a section": ("files: {root: [~/a]}\n", "expected 'roots: [~/Documents]' under it and nothing else"),
     "a pattern of tools": ("mcp: {allow: ['*']}\n", "each tool by its whole name"),

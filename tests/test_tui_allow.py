@@ -235,7 +235,9 @@ def test_every_key_that_may_be_changed_is_some_binding_and_every_binding_with_a_
     import tui.plan_view
     import tui.reader
     import tui.save
+    import tui.settings
     import tui.tools
+    import tui.transcript
 
     def below(kind):
         for child in kind.__subclasses__():

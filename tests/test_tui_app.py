@@ -6,12 +6,26 @@ import asyncio
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from tests.tui_fakes import FakePlanner, ask, done, file_at, make_app, text_of, to_approval, until
+from tests.tui_fakes import (
+    FakeDesktop,
+    FakePlanner,
+    ask,
+    done,
+    file_at,
+    make_app,
+    read_tools,
+    text_of,
+    to_approval,
+    until,
+)
+from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import main
 from tinyagent_mlx.paths import shipped
+from tinyagent_mlx.retriever import EveryTool
 from tinyagent_mlx.toolfile import load_toolbox
 from tui.edit import EditScreen
 from tui.help import HelpScreen
@@ -153,7 +167,7 @@ def test_palette_holds_our_commands():
             await pilot.pause(0.1)
             titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
             assert titles == [
-                "Ask", "Tools", "Doctor", "Fine-tune", "History", "Help", "Talk", "Undo", "Stop", "Theme", "Quit"
+                "Ask", "Tools", "Doctor", "Fine-tune", "History", "Settings", "Help", "Search", "Talk", "Undo", "Stop", "Theme", "Quit"
             ]  # fmt: skip
 
     asyncio.run(flow())
@@ -199,3 +213,31 @@ def test_first_frame_needs_neither_mlx_nor_a_model():
 def test_without_a_terminal_the_help_is_printed(arguments, capsys):
     assert main.main(arguments) == 2
     assert "usage: tinyagent" in capsys.readouterr().err
+
+
+def test_plans_and_retrieval_share_one_thread():
+    threads = set()
+
+    class Watched(FakePlanner):
+        def plan(self, *given):
+            threads.add(threading.get_ident())
+            yield from super().plan(*given)
+
+    class WatchedRetriever(EveryTool):
+        def retrieve(self, *given):
+            threads.add(threading.get_ident())
+            return super().retrieve(*given)
+
+    async def flow():
+        def agent():
+            threads.add(threading.get_ident())
+            return Agent(read_tools(), Watched(""), WatchedRetriever(), FakeDesktop())
+
+        async with make_app(make_agent=agent).run_test() as pilot:
+            for number in range(3):
+                await ask(pilot, f"request {number}")
+                await done(pilot)
+        assert len(threads) == 1
+        assert threading.get_ident() not in threads
+
+    asyncio.run(flow())

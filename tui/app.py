@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tinyagent_mlx.toolbox import Toolbox
     from tui.doctor import DoctorScreen
     from tui.past import HistoryScreen
+    from tui.settings import Stock
 
 EXAMPLES = (
     "Remind me to call the dentist tomorrow at 9am",
@@ -59,6 +60,7 @@ class TinyAgentApp(App[None]):
         bind("app.tools", "go('tools')", "Tools", show=False),
         bind("app.doctor", "go('doctor')", "Doctor", show=False),
         bind("app.history", "go('history')", "History", show=False),
+        bind("app.settings", "go('settings')", "Settings", show=False, priority=True),
         bind("app.quit", "quit", "Quit", priority=True),
     ]
     status: reactive[str] = reactive("loading the planner…")
@@ -80,6 +82,7 @@ class TinyAgentApp(App[None]):
         trail: Trail | None = None,
         cases: Path | None = None,
         choices: Choices | None = None,
+        stock: Stock | None = None,
         clock: Callable[[], float] = time.monotonic,
         still: bool = False,
     ):
@@ -91,6 +94,7 @@ class TinyAgentApp(App[None]):
         self.history = History(home / "requests.jsonl" if home else None)
         self.trail, self.cases = trail, cases or Path("cases.jsonl")
         self.choices = choices or Choices()
+        self.stock = stock
         self._kept_theme = self.choices.known(self.choices.settings.theme or self.theme, self.available_themes)
         self.theme = self._kept_theme
         self.set_keymap(dict(self.choices.settings.keys))
@@ -103,6 +107,7 @@ class TinyAgentApp(App[None]):
             ("tools", self._tools),
             ("doctor", self._doctor),
             ("history", self._history),
+            ("settings", self._settings),
         ):
             self.add_mode(name, make)
 
@@ -122,6 +127,12 @@ class TinyAgentApp(App[None]):
 
         assert self.trail
         return HistoryScreen(self.trail, self.shelf, self.cases, self.home or Path())
+
+    def _settings(self) -> Screen:
+        from tui.settings import SettingsScreen, Stock
+
+        stock = self.stock or Stock(lambda: [("", "the shipped planner")], list)
+        return SettingsScreen(self.choices, stock, self.engine, self.edit)
 
     def _finetune(self) -> Screen:
         from tui.finetune import FinetuneScreen
@@ -246,8 +257,14 @@ class TinyAgentApp(App[None]):
         yield SystemCommand(
             "History", "See what was asked and done, undo it (F5)", lambda: self.call_later(self.action_go, "history")
         )
+        yield SystemCommand(
+            "Settings",
+            "See and change what is chosen for good (F6)",
+            lambda: self.call_later(self.action_go, "settings"),
+        )
         yield SystemCommand("Help", "What the keys do on this screen (F1)", self.action_help)
         if isinstance(screen, AskScreen):
+            yield SystemCommand("Search", "Search the requests from before (Ctrl+R)", screen.action_search)
             yield SystemCommand("Talk", "Say a request, or end it (Ctrl+T)", screen.action_talk)
             yield SystemCommand("Undo", "Undo what the last request did (F9)", screen.action_undo)
             yield SystemCommand("Stop", "Stop planning or the run (Esc)", screen.action_stop)
@@ -260,6 +277,8 @@ def make(options: argparse.Namespace) -> TinyAgentApp:
     from tinyagent_mlx import paths
     from tinyagent_mlx.cli import doctor, hearing, setup
     from tui.editor import edit_file
+    from tui.settings import Stock
+    from tui.stock import planners, speech
 
     first, *more = setup.tool_files(options)
 
@@ -284,6 +303,7 @@ def make(options: argparse.Namespace) -> TinyAgentApp:
         trail=trail,
         cases=setup.own_cases(options),
         choices=choices,
+        stock=Stock(lambda: planners(options), speech),
     )
 
 

@@ -43,6 +43,7 @@ class AskScreen(Screen[None]):
         Binding("escape", "to_prompt", "Prompt", show=False),
         bind("ask.talk", "talk", "Talk"),
         bind("ask.undo", "undo", "Undo"),
+        bind("ask.search", "search", "Search", show=False),
         Binding("pageup", "scroll_runs(-1)", show=False),
         Binding("pagedown", "scroll_runs(1)", show=False),
     ]
@@ -178,6 +179,17 @@ class AskScreen(Screen[None]):
             return
         if self.running:
             self.running.cancel()
+
+    def action_search(self) -> None:
+        """Look for a request from before; the one that is taken comes to stand in the prompt, to be changed and sent."""
+        from tui.search import SearchScreen
+
+        def taken(request: str | None) -> None:
+            self.prompt.focus()
+            if request is not None:
+                self.prompt.write(request)
+
+        self.app.push_screen(SearchScreen(self.prompt.requests, self.prompt.text.strip()), taken)
 
     def action_to_prompt(self) -> None:
         self.prompt.focus()

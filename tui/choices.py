@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tinyagent_mlx import settings
 from tinyagent_mlx.errors import ConfigError
@@ -75,13 +76,18 @@ class Choices:
             allow_sends=tuple(tool for tool in self.settings.allow_sends if tool != name),
         )
 
+    async def choose(self, **values: Any) -> None:
+        """Keep other values for some keys. Raises `ConfigError`."""
+        await self.renew()
+        await self._change(**values)
+
     async def keep_theme(self, name: str) -> None:
         await self._change(theme=name)
 
-    async def _change(self, **values: str | tuple[str, ...]) -> None:
+    async def _change(self, **values: Any) -> None:
         changed = {key: value for key, value in values.items() if getattr(self.settings, key) != value}
         file = self.file
         if file and changed:
             self.settings = await asyncio.to_thread(lambda: settings.change(file, **changed))
         elif changed:
-            self.settings = replace(self.settings, **changed)  # type: ignore[arg-type]
+            self.settings = replace(self.settings, **changed)

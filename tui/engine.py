@@ -8,18 +8,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tinyagent_mlx.errors import PlannerError, TinyAgentError
+from tinyagent_mlx.planner import Continuing, PlanEnd
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
+    from tinyagent_mlx.earlier import Earlier
     from tinyagent_mlx.plan import Step
-    from tinyagent_mlx.planner import PlanEnd, Planner
+    from tinyagent_mlx.planner import Planner
+    from tinyagent_mlx.retriever import Retriever
     from tinyagent_mlx.toolbox import Toolbox
+    from tinyagent_mlx.writing import Task, Writer
 
 MakeAgent = Callable[[], "Agent"]
+Items = Iterator["Step | PlanEnd"]
 
 
 class Engine:
@@ -28,6 +34,7 @@ class Engine:
     def __init__(self, make_agent: MakeAgent, changed: Callable[[str], None]):
         self._make, self._changed = make_agent, changed
         self._loaded: asyncio.Future[Agent] | None = None
+        self._thread = ThreadPoolExecutor(1, "planner")
         self._toolbox: Toolbox | None = None
         self.status = "loading the planner…"
 
@@ -55,12 +62,15 @@ class Engine:
     async def _agent(self) -> Agent:
         """Load it in a thread."""
         try:
-            agent = await asyncio.to_thread(self._make)
+            agent = await asyncio.get_running_loop().run_in_executor(self._thread, self._make)
         except TinyAgentError:
             raise
         except Exception as error:  # a broken model folder may raise anything; the screen must stay
             raise PlannerError(f"{type(error).__name__}: {error}") from error
-        return agent.but(planner=OneAtATime(agent.planner))
+        one = ContinuingOne if isinstance(agent.planner, Continuing) else OneAtATime
+        planner = one(agent.planner, self._thread)  # type: ignore[arg-type]
+        writer = WriterInThread(agent.writer, self._thread) if agent.writer else None
+        return agent.but(planner=planner, retriever=InThread(agent.retriever, self._thread), writer=writer)
 
     def _future(self) -> asyncio.Future[Agent]:
         """What the agent will be; a request may be asked before the loading has begun."""
@@ -95,12 +105,68 @@ class Engine:
 
 
 class OneAtATime:
-    """A planner for one request at a time: the thread of a stopped request may still be at its last step."""
+    """A planner for one request at a time, in one thread: the thread of a stopped request may still be at its last step,
+    and each thread that a network computes in keeps memory for itself.
+    """
 
-    def __init__(self, planner: Planner):
+    def __init__(self, planner: Planner, thread: ThreadPoolExecutor):
         self.planner, self.name, self.ask_below = planner, planner.name, planner.ask_below
-        self._lock = threading.Lock()
+        self._lock, self._thread = threading.Lock(), thread
 
-    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
+    def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Items:
+        return self._draw(lambda: self.planner.plan(text, tools, retrieved, now))
+
+    def _draw(self, make: Callable[[], Items]) -> Items:
         with self._lock:
-            yield from self.planner.plan(text, tools, retrieved, now)
+            items = self._thread.submit(make).result()
+            try:
+                while (item := self._thread.submit(next, items, None).result()) is not None:
+                    yield item
+            finally:
+                self._thread.submit(getattr(items, "close", lambda: None))
+
+
+class ContinuingOne(OneAtATime):
+    """The same for a planner that goes on from what became of earlier steps."""
+
+    def __init__(self, planner: Continuing, thread: ThreadPoolExecutor):
+        super().__init__(planner, thread)
+        self._continuing = planner
+
+    def go_on(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime, earlier: Earlier) -> Items:
+        return self._draw(lambda: self._continuing.go_on(text, tools, retrieved, now, earlier))
+
+    def wants_more(self, text: str, now: datetime, earlier: Earlier) -> bool:
+        with self._lock:
+            return self._thread.submit(self._continuing.wants_more, text, now, earlier).result()
+
+
+class InThread:
+    """A retriever that looks in the thread of the planner."""
+
+    def __init__(self, retriever: Retriever, thread: ThreadPoolExecutor):
+        self.retriever, self.name, self._thread = retriever, retriever.name, thread
+
+    def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
+        return self._thread.submit(self.retriever.retrieve, text, tools).result()
+
+
+class WriterInThread:
+    """A writer that writes in the thread of the planner."""
+
+    def __init__(self, writer: Writer, thread: ThreadPoolExecutor):
+        self.writer, self.name, self._thread = writer, writer.name, thread
+
+    def write(self, task: Task) -> Iterator[str]:
+        return self._draw(lambda: self.writer.write(task))
+
+    def summarize(self, text: str) -> Iterator[str]:
+        return self._draw(lambda: self.writer.summarize(text))
+
+    def _draw(self, make: Callable[[], Iterator[str]]) -> Iterator[str]:
+        pieces = self._thread.submit(make).result()
+        try:
+            while (piece := self._thread.submit(next, pieces, None).result()) is not None:
+                yield piece
+        finally:
+            self._thread.submit(getattr(pieces, "close", lambda: None))

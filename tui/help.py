@@ -15,7 +15,7 @@ from tui.footer import Footer
 
 _EVERYWHERE = """\
 Everywhere
-  F1 help   F2 ask   F3 tools   F4 doctor   F5 history
+  F1 help   F2 ask   F3 tools   F4 doctor   F5 history   F6 settings
   Ctrl+P all commands   Ctrl+Q quit
   Tab and Shift+Tab move on and back; the mouse works everywhere."""
 
@@ -23,7 +23,7 @@ _TEXTS = {
     "ask": """\
 Ask
   Enter       ask                  Ctrl+J  a new line
-  Up, Down    requests from before
+  Up, Down    requests from before     Ctrl+R  search them
   Esc         stop: planning at once, a run at the next safe point
   Page Up/Dn  scroll the plans     Tab     go to what waits for an answer
   Ctrl+T, F8  say it: the same key or Enter ends it, Esc drops it
@@ -87,6 +87,14 @@ A copy of the planner learns from the examples of your own tools in
 tools.yaml; every fourth is held back to measure with. The copy is used
 only if your tools gained and the shipped ones lost no more than a point.
 What was stopped goes on where it was, after a restart too.""",
+    "settings": """\
+Settings
+  Enter       change the row: choose, or write and press Enter; Esc leaves
+  e           edit settings.yaml in $EDITOR
+
+A change is written at once; your comments stay. Another planner is loaded
+at once, and is not kept if it can't be. Keys count from the next start on.
+A file that is wrong is named with its line, and nothing is written over it.""",
     "doctor": """\
 Doctor
   Enter       put a request into the prompt

@@ -33,6 +33,12 @@ class History:
         with file.open(mode, encoding="utf-8") as out:
             out.writelines(json.dumps(request, ensure_ascii=False) + "\n" for request in requests)
 
+    def holding(self, words: str) -> list[str]:
+        """The requests that hold all of these words, each once, the newest first."""
+        wanted = words.casefold().split()
+        newest = dict.fromkeys(reversed(self.requests))
+        return [request for request in newest if all(word in request.casefold() for word in wanted)]
+
     def older(self, draft: str) -> str | None:
         """The request before the one shown, None at the oldest; `draft` is what stands in the prompt now."""
         if self._at == 0:

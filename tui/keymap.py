@@ -20,9 +20,11 @@ DEFAULTS = {
     "app.tools": "f3",
     "app.doctor": "f4",
     "app.history": "f5",
+    "app.settings": "f6",
     "app.quit": "ctrl+q",
     "ask.talk": "ctrl+t,f8",
     "ask.undo": "f9",
+    "ask.search": "ctrl+r",
     "approval.approve": "a",
     "approval.edit": "e",
     "approval.reject": "r",
@@ -59,9 +61,11 @@ DEFAULTS = {
     "record.save": "s",
     "save.keep": "ctrl+s",
     "reader.copy": "c",
+    "settings.edit": "e",
 }
 _KEPT = {"escape", "tab", "shift+tab", "enter", "up", "down", "left", "right", "pageup", "pagedown", "home", "end"}
-_PROMPT = {key.strip() for binding in TextArea.BINDINGS for key in binding.key.split(",")}  # type: ignore[union-attr]
+_FREED = {"f6"}  # selects a line there, which Shift and an arrow do as well: it leads to the settings instead
+_PROMPT = {key.strip() for binding in TextArea.BINDINGS for key in binding.key.split(",")} - _FREED  # type: ignore[union-attr]
 _NAMED = {key.value for key in Keys if not key.value.startswith("<")} | set(KEY_NAME_REPLACEMENTS.values())
 
 

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
-PLACES = (("F2", "Ask"), ("F3", "Tools"), ("F4", "Doctor"), ("F5", "History"))
+PLACES = (("F2", "Ask"), ("F3", "Tools"), ("F4", "Doctor"), ("F5", "History"), ("F6", "Settings"))
 
 
 class TitleBar(Widget):

@@ -46,6 +46,7 @@ def checks(options: argparse.Namespace, asks: bool = False) -> Iterator[Check]:
     yield from _device()
     yield from _tools(options)
     yield from _weights(options)
+    yield from _writer(options)
     yield from _desktop(options)
     yield from _permissions(options, asks)
     yield from _voice(options)
@@ -99,6 +100,26 @@ def _weights(options: argparse.Namespace) -> Iterator[Check]:
         yield Check("weights", "missing", str(error), "check out weights/ again")
 
 
+def _writer(options: argparse.Namespace) -> Iterator[Check]:
+    """Who writes, and what is always wanted."""
+    try:
+        folder, instructions = setup.writer_folder(options), setup.settings(options).instructions
+        yield Check(
+            "writer", "ok", f"{folder}" if folder else "nobody: the request's own words, and summaries of own sentences"
+        )
+        if instructions:
+            from tinyagent_mlx.instructions import concerned
+
+            for said, tools in (concerned(one, setup.toolbox(options)) for one in instructions):
+                fit = ", ".join(sorted(tools))
+                remedy = (
+                    "" if fit else "name an app before it, such as 'Mail: …', if it concerns more than what is written"
+                )
+                yield Check("instruction", "ok", f"{said!r} concerns {fit or 'no tool by its words'}", remedy)
+    except TinyAgentError as error:
+        yield Check("writer", "missing", str(error), "tinyagent models use NAME --as writer, or 'writer: \"\"'")
+
+
 def _desktop(options: argparse.Namespace) -> Iterator[Check]:
     if sys.platform == "darwin" and not shutil.which("osascript"):
         yield Check("desktop", "missing", "osascript is not on PATH", "it lies in /usr/bin on every Mac")
@@ -147,9 +168,13 @@ def _voice(options: argparse.Namespace) -> Iterator[Check]:
     from tinyagent_mlx.voice.sound import INSTALL
 
     if importlib.util.find_spec("mlx_whisper"):
-        from tinyagent_mlx.voice.whisper import DEFAULT, folder_of
+        from tinyagent_mlx.voice.whisper import folder_of
 
-        yield _found("voice", lambda: f"speech model in {folder_of(options.voice or DEFAULT)}")
+        def model() -> str:
+            name, _, where = hearing.speech(options)
+            return f"speech model in {folder_of(name, where=where)}"
+
+        yield _found("voice", model)
     else:
         yield Check("voice", "missing", "mlx-whisper is not installed", INSTALL)
     yield _found("microphone", lambda: heard_by(hearing.microphone(), _program()))

@@ -46,11 +46,28 @@ def request(options: argparse.Namespace) -> str:
     return str(options.query)
 
 
+def speech(options: argparse.Namespace) -> tuple[str, str | None, str]:
+    """The speech model and the language, None to detect it: as named, as chosen for good, or this machine's default; and
+    where the model was named.
+    """
+    from tinyagent_mlx.cli import setup
+    from tinyagent_mlx.voice.whisper import DEFAULT
+
+    chosen = setup.settings(options).voice
+    where = "--voice" if options.voice else f"{setup.settings_file(options)}: key 'voice'"
+    return (
+        options.voice or chosen.model or DEFAULT,
+        getattr(options, "language", None) or chosen.language or None,
+        where,
+    )
+
+
 def transcriber(options: argparse.Namespace) -> Transcriber:
     """The speech model that was chosen; it is read when it is needed."""
-    from tinyagent_mlx.voice.whisper import DEFAULT, WhisperTranscriber
+    from tinyagent_mlx.voice.whisper import WhisperTranscriber
 
-    return WhisperTranscriber(options.voice or DEFAULT, options.language)
+    name, language, where = speech(options)
+    return WhisperTranscriber(name, language, where=where)
 
 
 def microphone() -> SystemMicrophone:

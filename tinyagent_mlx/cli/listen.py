@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyagent_mlx.cli import hearing, run, setup
 from tinyagent_mlx.errors import ConfigError, UsageError
@@ -110,7 +110,8 @@ def _meter(recording: Recording | None) -> None:
     print(f"\r● {recording.seconds:4.0f} s {bar:·<{METER}} Enter ends it\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def list_models(as_json: bool) -> int:
+def speech_models() -> list[dict[str, Any]]:
+    """The published models by name, with the folder of those that are on this machine."""
     from tinyagent_mlx.voice.whisper import DEFAULT, MODELS, folder_of
 
     rows = []
@@ -120,6 +121,11 @@ def list_models(as_json: bool) -> int:
         except ConfigError:
             where = ""
         rows.append({"name": name, **asdict(model), "default": name == DEFAULT, "folder": where})
+    return rows
+
+
+def list_models(as_json: bool) -> int:
+    rows = speech_models()
     if as_json:
         print(json.dumps({"models": rows}, ensure_ascii=False))
         return 0

@@ -45,10 +45,10 @@ REPEATED = 2.4  # a text that packs better than this is a loop: the limit from W
 _FILES = ("weights.safetensors", "weights.npz")
 
 
-def folder_of(name: str, cache: Path | None = None) -> Path:
+def folder_of(name: str, cache: Path | None = None, where: str = "--voice") -> Path:
     """Where a model lies: `name` is a folder, a name in MODELS, or a repository that the cache holds.
 
-    Raises `ConfigError` when it is not on this machine; the message says how to fetch it.
+    Raises `ConfigError` when it is not on this machine; the message says how to fetch it, and names `where` it was asked for.
     """
     folder = Path(name).expanduser()
     if name not in MODELS and folder.is_dir():
@@ -63,7 +63,7 @@ def folder_of(name: str, cache: Path | None = None) -> Path:
         return _whole(Path(snapshot_download(repository, cache_dir=cache, local_files_only=True)))
     except HFValidationError as error:
         names = ", ".join(MODELS)
-        raise ConfigError(f"--voice: {name!r} is neither a folder, nor a repository, nor one of {names}") from error
+        raise ConfigError(f"{where}: {name!r} is neither a folder, nor a repository, nor one of {names}") from error
     except LocalEntryNotFoundError as error:
         raise ConfigError(
             f"the speech model {repository} is not on this machine: fetch it once with 'hf download {repository}', "
@@ -82,8 +82,10 @@ def _whole(folder: Path) -> Path:
 class WhisperTranscriber:
     """`language` is a code or a name as in "de" or "german", None to detect it each time."""
 
-    def __init__(self, name: str = DEFAULT, language: str | None = None, cache: Path | None = None):
-        self.name, self.language, self._cache = name, language, cache
+    def __init__(
+        self, name: str = DEFAULT, language: str | None = None, cache: Path | None = None, where: str = "--voice"
+    ):
+        self.name, self.language, self._cache, self._where = name, language, cache, where
         self._folder: Path | None = None
         self._lock = threading.Lock()
 
@@ -91,7 +93,7 @@ class WhisperTranscriber:
         """Read the model, once; later calls wait for the first."""
         with self._lock:
             if self._folder is None:
-                folder = folder_of(self.name, self._cache)
+                folder = folder_of(self.name, self._cache, self._where)
                 self.language = _language(self.language)
                 _hold(folder)
                 self._folder = folder
@@ -139,7 +141,9 @@ def _language(name: str | None) -> str | None:
         return None
     code = tokenizer.TO_LANGUAGE_CODE.get(name.lower(), name.lower())
     if code not in tokenizer.LANGUAGES:
-        raise UsageError(f"--language: {name!r} is no language that Whisper knows; write a code as in en, de or fr")
+        raise UsageError(
+            f"{name!r} is no language that Whisper knows (--language, or the settings): write it as en, de or fr"
+        )
     return str(code)
 
 
