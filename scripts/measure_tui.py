@@ -11,18 +11,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import itertools
 import json
 import os
-import pty
-import select
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,34 +27,15 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 KEY = "ж"  # stands nowhere else on the screen
 TICK = 0.002  # seconds between two looks at the clock
-LONGEST_WAIT = 120
 
 
 def ready_to_type(home: Path, desktop: Path, command: Sequence[str]) -> float:
     """Seconds from the start of the process until a key stands in the prompt."""
-    began = time.perf_counter()
-    process, terminal = pty.fork()
-    if process == 0:
-        os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        os.execv(command[0], [*command, "--home", str(home), "--desktop", str(desktop)])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
-    shown, typing = "", False
-    try:
-        while KEY not in shown:
-            if time.perf_counter() - began > LONGEST_WAIT:
-                raise SystemExit(f"the prompt took no key in {LONGEST_WAIT} s; the screen says:\n{shown[-2000:]}")
-            if select.select([terminal], [], [], 0.02)[0]:
-                shown += os.read(terminal, 65536).decode("utf-8", "replace")
-            typing = (
-                typing or "\x1b[?1049h" in shown
-            )  # the screen is its own: keys are no longer echoed by the terminal
-            if typing:
-                os.write(terminal, KEY.encode())
-        return time.perf_counter() - began
-    finally:
-        os.kill(process, 9)
-        os.waitpid(process, 0)
-        os.close(terminal)
+    from tests.terminal import Terminal
+
+    with Terminal([*command, "--home", str(home), "--desktop", str(desktop)]) as terminal:
+        terminal.until(KEY, typing=KEY)
+        return time.perf_counter() - terminal.began
 
 
 class Stalls:

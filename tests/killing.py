@@ -1,7 +1,9 @@
 """Kill programs that carry plans out, with SIGKILL at random moments, and judge what the history says afterwards.
 
-`python -c "from tests.killing import main; main(200)"` does it by hand. The programs plan at random and act on a slow desktop that appends a line to
-a side file at the very moment when it really does something: that file is the truth which the history is held against.
+`python -c "from tests.killing import main; main(200)"` does it by hand. The programs plan at random and act on a slow
+desktop that appends a line to a side file at the very moment when it really does something: that file is the truth which
+the history is held against. `main(200, screen=True)` kills the terminal UI itself, in a terminal of its own and with the
+shipped planner, and the truth is what lies in the folder of its desktop.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import asyncio
 import multiprocessing
 import os
 import random
+import re
 import sqlite3
+import string
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,6 +27,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from tests.terminal import Terminal
 from tinyagent_mlx.desktop.base import Result
 from tinyagent_mlx.errors import OutcomeUnknown, StepError
 from tinyagent_mlx.executor import execute
@@ -33,6 +39,7 @@ from tinyagent_mlx.toolbox import Tool
 from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.undo import obstacle, undo
 from tinyagent_mlx.values import Ref
+from tui.approval import QUIET, TYPING
 
 NOW = datetime(2026, 11, 23, 9, 0)
 TOOLS = load_toolbox(shipped("tools.yaml"))
@@ -170,10 +177,21 @@ class Verdict:
     seen: Counter[str]
 
 
-def judge(folder: Path) -> Verdict:
-    """Hold the history of dead programs against the side file."""
+def side_lines(folder: Path) -> Counter[str]:
+    """What the slow desktop really did."""
     side = folder / "side"
-    lines = Counter(side.read_text().splitlines() if side.exists() else [])
+    return Counter(side.read_text().splitlines() if side.exists() else [])
+
+
+def desktop_lines(folder: Path) -> Counter[str]:
+    """What lies in the desktop's folder; the second of two files with one title has a number behind it."""
+    files = [file for place in ("notes", "reminders") for file in (folder / "desktop" / place).rglob("*.*")]
+    return Counter(f"did {re.sub(r' [(]?[0-9]+[)]?$', '', file.stem)}" for file in files)
+
+
+def judge(folder: Path, done: Callable[[Path], Counter[str]] = side_lines) -> Verdict:
+    """Hold the history of dead programs against what was really done."""
+    lines = done(folder)
     verdict = Verdict([f"twice: {line}" for line, times in lines.items() if times > 1], Counter(lines=len(lines)))
     with History(folder / "history.sqlite3") as history:
         runs = history.runs(limit=-1)
@@ -213,6 +231,54 @@ def _judge_step(run: RunRecord, step: StepRecord, lines: Mapping[str, int], verd
     return ({did} if step.started else set()) | ({undid} if step.undo_started else set())
 
 
+MOMENTS = ("while it starts", "while it plans", "while it asks", "after the answer")
+
+
+def kill_screen(folder: Path, dice: random.Random) -> str:
+    """Start the terminal UI, ask for two steps that write, approve, and kill it at a random moment; says at which."""
+    mark = "".join(dice.choices(string.ascii_lowercase, k=7)).capitalize()
+    moment = dice.choices(MOMENTS, [1, 2, 1, 6])[0]
+    command = [
+        str(Path(sys.executable).parent / "tinyagent"),
+        "--home",
+        str(folder),
+        "--desktop",
+        str(folder / "desktop"),
+    ]
+    (folder / "desktop").mkdir(exist_ok=True)
+    (folder / "greeted").touch()
+    with Terminal(command) as terminal:
+        if moment == MOMENTS[0]:
+            terminal.read(dice.uniform(0, 3))
+            return moment
+        terminal.until("·")  # the planner is there: its name and the desktop's
+        terminal.type(f"Create a note called {mark} with milk and eggs, and remind me to water {mark}\r")
+        if moment == MOMENTS[1]:
+            terminal.read(dice.uniform(0, 0.6))
+            return moment
+        terminal.until("Carry out this plan?")
+        terminal.read(QUIET + (dice.uniform(0, 0.5) if moment == MOMENTS[2] else 0.1))
+        if moment == MOMENTS[3]:
+            terminal.type("a")
+            terminal.read(TYPING + dice.uniform(0, 0.25))
+    return moment
+
+
+def campaign_on_screen(folder: Path, kills: int, seed: int, renew: int = 10) -> Verdict:
+    """Kill the terminal UI that often, up to `renew` times on one history, and judge after every kill."""
+    dice = random.Random(seed)
+    whole = Verdict([], Counter())
+    for number in range(kills):
+        here = folder / str(number // renew)
+        here.mkdir(exist_ok=True)
+        whole.seen[f"killed {kill_screen(here, dice)}"] += 1
+        verdict = judge(here, desktop_lines)
+        whole.wrong += [f"after kill {number + 1}: {wrong}" for wrong in verdict.wrong]
+        if (number + 1) % renew == 0 or number + 1 == kills:
+            whole.seen += verdict.seen
+    return whole
+
+
 def campaign(folder: Path, kills: int, seed: int, renew: int = 10) -> Verdict:
     """Kill that many programs, up to `renew` of them on one history, and judge after every kill."""
     dice = random.Random(seed)
@@ -229,10 +295,10 @@ def campaign(folder: Path, kills: int, seed: int, renew: int = 10) -> Verdict:
     return whole
 
 
-def main(kills: int, seed: int = 1) -> None:
+def main(kills: int, seed: int = 1, screen: bool = False) -> None:
     """A campaign by hand: prints what was met and what is wrong."""
     with tempfile.TemporaryDirectory() as place:
-        result = campaign(Path(place), kills, seed)
+        result = (campaign_on_screen if screen else campaign)(Path(place), kills, seed)
     for what, times in sorted(result.seen.items()):
         print(f"{times:6} {what}")
     print("\n".join(result.wrong) or "nothing is wrong")

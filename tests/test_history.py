@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.killing import NOW, TOOLS, campaign, judge, programs
+from tests.killing import NOW, TOOLS, campaign, campaign_on_screen, judge, programs
 from tinyagent_mlx import events
 from tinyagent_mlx.cases import read_cases
 from tinyagent_mlx.desktop.base import Result
@@ -432,6 +432,12 @@ def test_thirty_programs_are_killed_and_nothing_is_lost_claimed_or_done_twice(tm
     assert verdict.seen["run killed"] >= 5
     assert verdict.seen["step done"] >= 30
     assert verdict.seen["cut off before it was done"] + verdict.seen["cut off after it was done"] >= 3
+
+
+def test_the_terminal_ui_is_killed_and_nothing_is_lost_claimed_or_done_twice(tmp_path):
+    verdict = campaign_on_screen(tmp_path, kills=4, seed=5)
+    assert verdict.wrong == []
+    assert sum(times for what, times in verdict.seen.items() if what.startswith("killed")) == 4
 
 
 FAULTS = {
