@@ -121,6 +121,10 @@ BROKEN = {
     "a choice read as True": ("{slow: by ship, fast: by air}", "{slow: by ship, yes: by air}", "choices:", WRITE, ["'choices'", "True"]),
     "a choice is a list": ("{slow: by ship, fast: by air}", "[slow, [fast]]", "choices:", WRITE, ["'choices'", "['fast']"]),
     "a choice without a meaning": ("{slow: by ship, fast: by air}", "{slow: by ship, fast: }", "choices:", WRITE, ["'choices'", "meaning of 'fast'"]),
+    "nobody can write that": ("{name: copies, type: integer", "{name: copies, written: mail, type: integer", "written: mail", WRITE, ["'written'", "'copies'", "type integer"]),
+    "written and of the request": ("type: person, description: who is looked for", "type: text, written: note, description: who is looked for", "written: note", FIND, ["'written'", "'who'", "words of the request"]),
+    "unknown kind of writing": ("{name: to,", "{name: body, type: text, description: it, written: mial}\n      - {name: to,", "written: mial", WRITE, ["'written'", "'mial'", "did you mean 'mail'?"]),
+    "a summary of what is written": ("    inverse: tear_up.applescript", "    written: summary\n    inverse: tear_up.applescript", "written: summary", WRITE, ["'written'", "reads and returns text"]),
     # an example
     "examples are a text": ("    examples:\n      - request: find Ines\n        plan: |\n          1. find_person(\"Ines\")\n", "    examples: find\n", "", FIND, ["'examples'", "expected a list"]),
     "an example is a text": ("      - request: find Ines\n        plan: |\n          1. find_person(\"Ines\")\n", "      - find Ines\n", "", FIND, ["'examples'", "'find Ines'"]),

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.test_tui_history import NOTE, Home, answer, flow
-from tests.tui_fakes import FakeDesktop, FakePlanner, done, read_tools, text_of, until
+from tests.tui_fakes import FakeDesktop, FakePlanner, ask, done, read_tools, text_of, until
 from tests.writers import FakeWriter
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.retriever import EveryTool
@@ -153,3 +153,17 @@ def test_the_history_has_the_text_that_was_used(home):
 
     flow(app(home, FakeWriter("Milk: two litres")), steps)
     assert home.runs()[0].steps[0].arguments["content"] == "Milk: two litres"
+
+
+def test_what_is_allowed_always_still_shows_what_was_written(home):
+    home.settings.write_text("allow: [create_note]\n")
+
+    async def steps(pilot):
+        await ask(pilot, "a note about milk")
+        await until(pilot, lambda: isinstance(pilot.app.screen, WritingScreen))
+        await until(pilot, lambda: pilot.app.screen.draft.ended)
+        await pilot.press("escape")
+        await done(pilot)
+
+    flow(app(home, FakeWriter("Milk: two litres")), steps)
+    assert saved(home) == []

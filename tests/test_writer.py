@@ -8,6 +8,9 @@ import pytest
 
 from tests.models import make_llama
 from tests.writers import FakeModel
+from tinyagent_mlx import settings
+from tinyagent_mlx.cli import doctor, setup
+from tinyagent_mlx.cli.main import main, screen_options
 from tinyagent_mlx.errors import ConfigError, PlannerError
 from tinyagent_mlx.plan import parse_plan
 from tinyagent_mlx.streaming import CONTEXT, TextModel, context
@@ -168,3 +171,92 @@ def test_a_broken_configuration_is_named(tmp_path: Path, config):
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(ConfigError, match=str(tmp_path / "config.json")):
         context(tmp_path)
+
+
+# Which model writes
+
+
+def options(*given: str):
+    return screen_options(list(given))
+
+
+def test_nobody_writes_unless_one_is_named():
+    assert setup.writer(options()) is None
+
+
+def test_a_folder_is_chosen_for_good_or_for_once_and_none_for_once(home, llama_folder, capsys):
+    assert main(["models", "use", str(llama_folder), "--as", "writer"]) == 0
+    assert f"writer: {llama_folder}\n" in (home / "settings.yaml").read_text()
+    writer = setup.writer(options())
+    assert (writer.name, writer.model.folder) == (llama_folder.name, llama_folder)
+    assert setup.writer(options("--writer", "none")) is None
+    assert main(["models", "use", "none", "--as", "writer"]) == 0
+    assert setup.writer(options()) is None
+    assert setup.writer(options("--writer", str(llama_folder))).name == llama_folder.name
+    assert "nobody writes" in capsys.readouterr().err
+
+
+def test_what_plans_is_not_changed_by_who_writes(home, llama_folder):
+    main(["models", "use", str(llama_folder), "--as", "writer"])
+    assert settings.read(home / "settings.yaml").model == ""
+
+
+def test_a_model_that_plans_and_writes_is_loaded_once(llama_folder):
+    named = options("--model", str(llama_folder), "--writer", str(llama_folder))
+    agent = setup.agent(named, with_desktop=True)
+    assert agent.writer.model.load()[0] is agent.planner.decoder.model
+
+
+WRONG = {
+    "a name of nothing": ("nosuch", "'nosuch' is no model folder, and no model of that name is here"),
+    "a folder without a model": ("{folder}", "'{folder}' can't write: {folder}: it has no config.json"),
+}
+
+
+@pytest.mark.parametrize(("word", "says"), WRONG.values(), ids=WRONG.keys())
+def test_a_writer_that_can_not_be_loaded_is_one_line_with_file_key_and_value(home, tmp_path, capsys, word, says):
+    word, says = word.format(folder=tmp_path), says.format(folder=tmp_path)
+    (home / "settings.yaml").write_text(f"theme: nord\nwriter: {word}\n")
+    assert main(["run", "--yes", "make a note called milk"]) == 2
+    assert capsys.readouterr().err.startswith(f"tinyagent: {home / 'settings.yaml'}:2: key 'writer': {says}")
+    assert main(["run", "--yes", "--writer", word, "make a note called milk"]) == 2
+    assert f"tinyagent: --writer: {says}" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_load_leave_the_requests_own_words(tmp_path, home, capsys):
+    folder = make_llama(tmp_path / "broken")
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    main(["run", "--yes", "--writer", str(folder), "make a note called milk: two litres"])
+    said = capsys.readouterr()
+    assert "broken failed: " in said.err
+    assert "your own words are used" in said.err
+    assert "two litres" in next((home / "desktop" / "notes").rglob("*.md")).read_text()
+
+
+def test_the_doctor_names_the_writer_and_what_instructions_concern(home, llama_folder):
+    (home / "settings.yaml").write_text(f"writer: {llama_folder}\ninstructions:\n- always cc Nick\n- 'be short'\n")
+    found = list(doctor._writer(options()))
+    assert [(check.subject, check.state) for check in found] == [("writer", "ok")] + [("instruction", "ok")] * 2
+    assert str(llama_folder) in found[0].finding
+    assert "compose_new_email" in found[1].finding
+    assert "no tool" in found[2].finding
+
+
+INSTRUCTIONS = {
+    "sentences": ("- always cc Nick\n- ' be  short '\n", ("always cc Nick", "be short")),
+    "with a scope, which is a mapping to YAML": ("- Mail: always cc Nick\n", ("Mail: always cc Nick",)),
+    "none": ("[]\n", ()),
+}
+
+
+@pytest.mark.parametrize(("text", "read"), INSTRUCTIONS.values(), ids=INSTRUCTIONS.keys())
+def test_instructions_are_read(home, text, read):
+    (home / "settings.yaml").write_text(f"instructions:\n{text}" if text[0] == "-" else f"instructions: {text}")
+    assert settings.read(home / "settings.yaml").instructions == read
+
+
+@pytest.mark.parametrize("text", ["always cc Nick", "[7]", "['']", "[{a: b, c: d}]", "{Mail: always cc Nick}", "[[a]]"])
+def test_instructions_that_are_none_are_refused_with_file_and_key(home, text):
+    (home / "settings.yaml").write_text(f"theme: nord\ninstructions: {text}\n")
+    with pytest.raises(ConfigError, match=r"settings.yaml:2: key 'instructions': is .*sentences"):
+        settings.read(home / "settings.yaml")

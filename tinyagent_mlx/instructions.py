@@ -31,9 +31,9 @@ WAYS = (
     "{}, {}",
 )  # to put a sentence behind a request; the first that leaves the plan whole is taken
 CLOSE = 0.6  # of the best tool's score, from which another one is concerned too
-_COMMON = re.compile(
+_COMMON = re.compile(  # of words and of what any tool does
     r"a|all|always|an|and|any|are|as|at|be|by|do|every|for|from|how|i|in|into|is|it|its|me|my|never|no|not|of|on|or|that|the|"
-    r"this|to|use|what|when|where|which|who|with|without|you|your"
+    r"this|to|use|what|when|where|which|who|with|without|you|your|add|create|find|get|give|make|open|put|set|show|write"
 )
 _SCOPE = re.compile(r"\s*(\w[\w ]*?)\s*:\s*(.+)", re.DOTALL)
 

@@ -23,6 +23,7 @@ class Progress:
         self.console = show.console()
         self._results: dict[int, str] = {}
         self._written: dict[int, dict[str, str]] = {}
+        self._writing: set[int] = set()  # steps whose summary is being written
         self._held: list[events.Event] | None = []
 
     def show(self, event: events.Event) -> None:
@@ -46,6 +47,9 @@ class Progress:
 
     def _tell(self, event: events.Event) -> None:
         match event:
+            case events.StepWriting(step) if step.id not in self._writing:
+                self._writing.add(step.id)
+                self._line("dim", "…", step, "is being written")
             case events.StepDone(step, result, seconds):
                 note = f", {result.note}" if result.note else ""
                 self._line("green", "✓", step, f"→ {result.value}", f"{seconds:.2f} s{note}")
