@@ -170,7 +170,7 @@ async def voice(pilot: Pilot) -> None:
 async def settings(pilot: Pilot) -> None:
     await welcome(pilot)
     await pilot.press("f6")
-    await until(pilot, lambda: "They " in text_of(pilot, "#settings-trouble"))
+    await until(pilot, lambda: "Enter changes" in text_of(pilot, "#settings-trouble"))
 
 
 async def search(pilot: Pilot) -> None:

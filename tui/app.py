@@ -168,8 +168,9 @@ class TinyAgentApp(App[None]):
             self.tidy.touch()
         await super().on_event(event)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self.tidy.stop()
+        await self.engine.close()
 
     async def _report_killed(self) -> None:
         """Say what the request before left open, if its program was killed."""

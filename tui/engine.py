@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tinyagent_mlx.errors import PlannerError, TinyAgentError
 from tinyagent_mlx.planner import Continuing, PlanEnd
+from tui.thread import OneThread
 
 if TYPE_CHECKING:
     from tinyagent_mlx.agent import Agent
@@ -34,7 +34,7 @@ class Engine:
     def __init__(self, make_agent: MakeAgent, changed: Callable[[str], None]):
         self._make, self._changed = make_agent, changed
         self._loaded: asyncio.Future[Agent] | None = None
-        self._thread = ThreadPoolExecutor(1, "planner")
+        self._thread = OneThread("planner")
         self._toolbox: Toolbox | None = None
         self.status = "loading the planner…"
 
@@ -62,7 +62,7 @@ class Engine:
     async def _agent(self) -> Agent:
         """Load it in a thread."""
         try:
-            agent = await asyncio.get_running_loop().run_in_executor(self._thread, self._make)
+            agent = await asyncio.wrap_future(self._thread.submit(self._make))
         except TinyAgentError:
             raise
         except Exception as error:  # a broken model folder may raise anything; the screen must stay
@@ -99,6 +99,10 @@ class Engine:
             return agent
         return agent.but(toolbox=self._toolbox)
 
+    async def close(self) -> None:
+        """Wait for what is planned or loaded just now: the program must not end in the midst of it."""
+        await asyncio.to_thread(self._thread.drain)
+
     def use(self, toolbox: Toolbox) -> None:
         """Plan with these tools from the next request on; a run that is under way keeps its own."""
         self._toolbox = toolbox
@@ -109,7 +113,7 @@ class OneAtATime:
     and each thread that a network computes in keeps memory for itself.
     """
 
-    def __init__(self, planner: Planner, thread: ThreadPoolExecutor):
+    def __init__(self, planner: Planner, thread: OneThread):
         self.planner, self.name, self.ask_below = planner, planner.name, planner.ask_below
         self._lock, self._thread = threading.Lock(), thread
 
@@ -129,7 +133,7 @@ class OneAtATime:
 class ContinuingOne(OneAtATime):
     """The same for a planner that goes on from what became of earlier steps."""
 
-    def __init__(self, planner: Continuing, thread: ThreadPoolExecutor):
+    def __init__(self, planner: Continuing, thread: OneThread):
         super().__init__(planner, thread)
         self._continuing = planner
 
@@ -144,7 +148,7 @@ class ContinuingOne(OneAtATime):
 class InThread:
     """A retriever that looks in the thread of the planner."""
 
-    def __init__(self, retriever: Retriever, thread: ThreadPoolExecutor):
+    def __init__(self, retriever: Retriever, thread: OneThread):
         self.retriever, self.name, self._thread = retriever, retriever.name, thread
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
@@ -154,7 +158,7 @@ class InThread:
 class WriterInThread:
     """A writer that writes in the thread of the planner."""
 
-    def __init__(self, writer: Writer, thread: ThreadPoolExecutor):
+    def __init__(self, writer: Writer, thread: OneThread):
         self.writer, self.name, self._thread = writer, writer.name, thread
 
     def write(self, task: Task) -> Iterator[str]:

@@ -31,6 +31,7 @@ from tui.shelf import Edit
 from tui.title import TitleBar
 
 NAME = 18  # cells of a row's name
+FETCH = "Speech model (`hf download REPOSITORY` fetches one, once)"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class SettingsScreen(Screen[None]):
             self._say(str(error), "red")
         else:
             if self._wrong:
-                self._say(f"They stand in {self.choices.file}." if self.choices.file else "They are not kept.")
+                where = f"All of it stands in {self.choices.file}." if self.choices.file else "It is not kept."
+                self._say(f"Enter changes a row. {where}")
             self._wrong = False
         self._draw()
 
@@ -191,7 +193,7 @@ class SettingsScreen(Screen[None]):
     async def _change_voice(self) -> None:
         voice = self.choices.settings.voice
         models = await asyncio.to_thread(self.stock.speech)
-        model = await self._ask("Speech model", [("", "this machine's default"), *models], voice.model)
+        model = await self._ask(FETCH, [("", "this machine's default"), *models], voice.model)
         if model is not None:
             await self._keep(voice=replace(self.choices.settings.voice, model=model))
 

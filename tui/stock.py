@@ -27,12 +27,12 @@ def planners(options: argparse.Namespace) -> list[Choice]:
 
 
 def speech() -> list[Choice]:
-    """The published speech models; those that are not here say how to fetch them."""
+    """The published speech models; each with the repository to fetch it from."""
     from tinyagent_mlx.cli.listen import speech_models
 
     found = []
     for model in speech_models():
-        here = "here" if model["folder"] else f"not here: hf download {model['repository']}"
-        default = ", the default" if model["default"] else ""
-        found.append((model["name"], f"{model['name']:<7} {model['size']:>8}  {here}{default}"))
+        here, default = "here" if model["folder"] else "not here", ", the default" if model["default"] else ""
+        line = f"{model['name']:<7} {model['size']:>8}  {here:<8}  {model['repository']}{default}"
+        found.append((model["name"], line))
     return found

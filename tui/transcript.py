@@ -189,9 +189,11 @@ class Transcript(Widget, can_focus=True):
             self._clicked = False
             return
         rows = [y for y, (block, _) in enumerate(self._lines) if block.target is self.target]
-        if rows and isinstance(self.parent, Widget):
-            region = Region(0, rows[0], self._width, len(rows))
-            self.parent.scroll_to_region(region, animate=False, force=True)
+        view = self.parent
+        if rows and isinstance(view, Widget):
+            top, height = view.scroll_offset.y, view.scrollable_content_region.height
+            if not top <= rows[0] <= rows[-1] < top + height:  # else a view that stays at its end would leave it
+                view.scroll_to_region(Region(0, rows[0], self._width, len(rows)), animate=False, force=True)
 
     def on_focus(self) -> None:
         targets = self._targets()
@@ -231,8 +233,8 @@ class Transcript(Widget, can_focus=True):
             self.go_to(targets[at + by])
         elif by > 0:
             self.screen.focus_next()
-        else:
-            self.parent.scroll_home(animate=False) if isinstance(self.parent, Widget) else None
+        elif isinstance(self.parent, Widget) and self.parent.max_scroll_y:
+            self.parent.scroll_home(animate=False)
 
     def action_on_step(self, what: str) -> None:
         if isinstance(self.target, StepNode):
