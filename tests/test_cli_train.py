@@ -105,7 +105,7 @@ def test_a_language_model_is_shown_the_nearest_examples_of_a_file(
 
     file = example_file(tmp_path, '1. send_sms(["555-0100"], "tea is ready")')
     options = argparse.Namespace(examples=file, shown=1, home=tmp_path / "home")
-    planner = setup._language(make_llama(tmp_path / "llama"), options, PointerEngine(engine_folder), shipped_tools)
+    planner = setup._language(make_llama(tmp_path / "llama"), options, PointerEngine(engine_folder), shipped_tools, ())
     assert planner.profile.examples == 1  # type: ignore[attr-defined]
     chosen = planner.examples.choose("tell 555-0100 that tea is ready", shipped_tools, 1)  # type: ignore[attr-defined]
     assert chosen[0].request == "tell 555-0100 that tea is ready"
