@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import subprocess
@@ -113,6 +114,7 @@ def test_the_terminal_ui_asks_again_with_the_text(tmp_path, keys, sent):
         await until(pilot, lambda: isinstance(pilot.app.screen, OutgoingScreen))
         assert SUMMARY in pilot.app.screen.text
         assert not home.desktop.called("send_sms")
+        await until(pilot, lambda: pilot.app.screen._quiet_until < math.inf)  # it is painted
         pilot.app.screen._clock = lambda: 1e9  # its quiet time is over
         await pilot.press(*keys)
         await done(pilot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,9 @@ from tinyagent_mlx.writing import Draft, Task
 
 @dataclass
 class FakeWriter:
-    """Writes `text` word by word; `stop_at` waits before the word of that number until it is `let`; `error` is raised there."""
+    """Writes `text` word by word; `stop_at` waits before the word of that number until it is `let`; `error` is raised there.
+    `pace` is how many seconds a word takes.
+    """
 
     text: str = "Dear all, it is so. Best"
     error: Exception | None = None
@@ -21,6 +24,7 @@ class FakeWriter:
     tasks: list[Task] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     drawn: int = 0
+    pace: float = 0.0
 
     def write(self, task: Task) -> Iterator[str]:
         self.tasks.append(task)
@@ -36,6 +40,7 @@ class FakeWriter:
                 if self.error:
                     raise self.error
                 self.let.wait(10)
+            time.sleep(self.pace)
             self.drawn += 1
             yield word if not number else f" {word}"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.tui_fakes import NOW, FakePlanner
@@ -21,19 +19,16 @@ from tinyagent_mlx.retriever import EveryTool
 PLAN = '1. create_note("Milk", "two litres", "")'
 
 
-class Slow(FakeWriter):
-    """A word every few milliseconds."""
-
-    def _words(self) -> Iterator[str]:
-        for word in super()._words():
-            time.sleep(0.005)
-            yield word
-
-
 def main(folder: str, words: str, *flags: str) -> int:
     options = screen_options(["--desktop", folder])
     yes, quiet = "--yes" in flags, "--json" in flags
-    parts = (FakePlanner(PLAN), EveryTool(), PortableDesktop(Path(folder)), Slow(words), Accepting(yes, quiet))
+    parts = (
+        FakePlanner(PLAN),
+        EveryTool(),
+        PortableDesktop(Path(folder)),
+        FakeWriter(words, pace=0.005),
+        Accepting(yes, quiet),
+    )
     agent = Agent(setup.toolbox(options), *parts)
     with setup.history(options) as history:
         outcome = asyncio.run(run.carry_out(agent, "note milk", NOW, yes, quiet, record=(history, folder)))
