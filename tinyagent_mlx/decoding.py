@@ -9,6 +9,7 @@ with also lies on disk. It knows nothing of tools and plans.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,17 @@ from tinyagent_mlx.lookup import LONGEST, Lookup
 from tinyagent_mlx.promptcache import LEAST, Heads, stamp
 
 _CHUNK = 512  # tokens of a prompt read in one pass: of the last ones, all logits are made
+_REWRITING = (
+    "Precompiled",
+    "Nmt",
+    "NFC",
+    "NFD",
+    "NFKC",
+    "NFKD",
+    "Strip",
+    "StripAccents",
+    "Lowercase",
+)  # of a normalizer
 _SHARE_OF_MEMORY = 0.5  # that weights taken out of quantization may fill
 
 
@@ -290,7 +302,19 @@ def _grammar_tokenizer(tokenizer: Any) -> LLTokenizer:
     copied = type(backend).from_str(backend.to_str())
     copied.no_padding()
     copied.no_truncation()
-    return LLTokenizer(copied.to_str(), eos_token=ends)
+    return LLTokenizer(_to_the_letter(copied.to_str()), eos_token=ends)
+
+
+def _to_the_letter(tokenizer: str) -> str:
+    """A tokenizer.json whose normalizer keeps the text: SentencePiece's own default would spell a forced line break as a blank."""
+    content = json.loads(tokenizer)
+    normalizer = content.get("normalizer") or {}
+    rules = normalizer.get("normalizers", [normalizer] if normalizer else [])
+    kept = [rule for rule in rules if rule["type"] not in _REWRITING]
+    if len(kept) == len(rules):
+        return tokenizer
+    content["normalizer"] = {"type": "Sequence", "normalizers": kept}
+    return json.dumps(content)
 
 
 def _special_texts(tokenizer: Any) -> list[str]:

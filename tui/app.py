@@ -16,6 +16,7 @@ from textual import events, work
 from textual.app import App, SystemCommand
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.worker import Worker
 
 from tinyagent_mlx.errors import ConfigError, HistoryError
 from tui.ask import AskScreen
@@ -162,6 +163,11 @@ class TinyAgentApp(App[None]):
 
     def _at_work(self) -> bool:
         return any(worker.is_running for worker in self.workers)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """The end of a request is a good moment: what happened is on the screen, and the next one is not there yet."""
+        if event.worker.is_finished:
+            self.tidy.look()
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.InputEvent):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import threading
 import time
 from collections.abc import Callable
 
 QUIET = 2.0  # seconds without a key before a full collection
 LONGEST = 60.0  # seconds after which work that goes on no longer puts it off
-_ENOUGH = 10  # collections of younger objects since the last full one
+GIVE_BACK = 10.0  # seconds between two times that freed memory is given back
+_ENOUGH = 3  # collections of younger objects since the last full one
 _NEVER = 1_000_000
 
 
@@ -24,6 +26,7 @@ class Tidy:
         self._busy, self._clock = busy, clock
         self._touched = self._collected = clock()
         self._before: tuple[int, int, int] | None = None
+        self._given, self._worked = clock(), False
 
     def settle(self) -> None:
         """From now on full collections come from `look` alone; all that is there now is kept for good."""
@@ -39,14 +42,22 @@ class Tidy:
     def look(self) -> bool:
         """Collect, if it is a good moment; gives whether it did."""
         now = self._clock()
+        self._give_back(now)
         if self._before is None or gc.get_count()[2] < _ENOUGH or now - self._touched < QUIET:
             return False
         if self._busy() and now - self._collected < LONGEST:
             return False
         gc.collect()
-        _give_back()
         self._collected = now
         return True
+
+    def _give_back(self, now: float) -> None:
+        """Some seconds after work that has ended; in a thread, as it takes a while."""
+        if self._busy():
+            self._worked = True
+        elif self._worked and now - self._given > GIVE_BACK:
+            self._given, self._worked = now, False
+            threading.Thread(target=_trim, daemon=True).start()
 
     def stop(self) -> None:
         """Leave the interpreter as it was."""
@@ -56,7 +67,7 @@ class Tidy:
             self._before = None
 
 
-def _give_back() -> None:
+def _trim() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)

@@ -27,7 +27,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class Ears:
-    """Make what listens and what writes down; nothing is imported or opened before somebody talks."""
+    """Make what listens and what writes down, each time that somebody talks; nothing is imported or opened before."""
 
     microphone: Callable[[], Microphone]
     transcriber: Callable[[], Transcriber]
@@ -44,7 +44,6 @@ class VoiceBar(Static):
     def __init__(self, ears: Ears) -> None:
         super().__init__(id="voice", markup=False)
         self._ears = ears
-        self._transcriber: Transcriber | None = None
         self._worker: Worker[None] | None = None
         self._enough = asyncio.Event()
         self.display = False
@@ -87,9 +86,7 @@ class VoiceBar(Static):
         self.app.notify(trouble, title="Voice", severity="error", timeout=12, markup=False)
 
     async def _request(self) -> str:
-        if self._transcriber is None:
-            self._transcriber = await _in_thread(self._ears.transcriber)
-        transcriber = self._transcriber
+        transcriber: Transcriber = await _in_thread(self._ears.transcriber)  # as the settings say now
         recording = await self._open()
         loading = _in_thread(transcriber.load)
         try:
