@@ -9,6 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import AbstractContextManager
+from functools import lru_cache
+
+from threadpoolctl import ThreadpoolController
 
 _LIBRARIES = ("libopenblas.so.0", "libopenblas.so")
 
@@ -47,3 +51,13 @@ def on_gpu() -> bool:
     import mlx.core as mx
 
     return mx.default_device() == mx.Device(mx.gpu)
+
+
+@lru_cache(1)
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """BLAS on one thread, while small products are made one after another: to share each out costs more than it saves."""
+    return _pools().limit(limits=1, user_api="blas")

@@ -98,7 +98,17 @@ class DecoderLayer(nn.Module):
         q = self._heads(self.cross_q(self.cross_norm(x)))
         y = mx.fast.scaled_dot_product_attention(q, *crossed, scale=self.scale, mask=cross_mask)
         x = x + self.cross_out(self._merge(y))
-        return x + self.down(nn.gelu_approx(self.up(self.mlp_norm(x)))), (k, v)
+        return x + self.down(_gelu(self.up(self.mlp_norm(x)))), (k, v)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the retriever knows of a toolbox before any request: query, named, before [T, r]; direction [e, T]."""
+
+    query: mx.array
+    named: mx.array
+    before: mx.array
+    direction: mx.array
 
 
 class Retrieval(nn.Module):
@@ -117,23 +127,36 @@ class Retrieval(nn.Module):
         self.near = nn.Linear(2, 1, bias=False)
         self.near.weight = mx.full(self.near.weight.shape, 0.2)
 
-    def __call__(self, states: mx.array, mask: mx.array, tools: mx.array) -> mx.array:
-        """states [B, L, e], additive mask [B, L], tools [T, e] → logits [B, T]."""
-        q, k, v = self.query(tools), self.key(states), self.value(states)
-        weights = mx.softmax(q @ k.swapaxes(-1, -2) * k.shape[-1] ** -0.5 + mask[:, None, :], axis=-1)
+    def look(self, tools: mx.array) -> Looked:
+        """What the head makes of tools [T, e] whatever the request is."""
+        named = self.tool(tools)
+        size = named.shape[-1]
+        before = named @ self.hidden.weight[:, size : 2 * size].T + self.hidden.bias
+        return Looked(self.query(tools), named, before, _direction(tools).T)
+
+    def __call__(self, states: mx.array, mask: mx.array, looked: Looked) -> mx.array:
+        """states [B, L, e], additive mask [B, L] → logits [B, T]: `out(gelu(hidden([found, named, found · named])))`."""
+        k, v = self.key(states), self.value(states)
+        size = k.shape[-1]
+        weights = mx.softmax(looked.query @ k.swapaxes(-1, -2) * size**-0.5 + mask[:, None, :], axis=-1)
         found = weights @ v
-        named = mx.broadcast_to(self.tool(tools)[None], found.shape)
-        judged = self.out(nn.gelu_approx(self.hidden(mx.concatenate([found, named, found * named], axis=-1))))
-        return (judged + self.near(_cosines(states, mask, tools)))[..., 0]
+        both = mx.concatenate([found, found * looked.named], axis=-1)
+        of_found = mx.concatenate([self.hidden.weight[:, :size], self.hidden.weight[:, 2 * size :]], axis=-1)
+        judged = self.out(_gelu(both @ of_found.T + looked.before))
+        return (judged + self.near(_cosines(states, mask, looked.direction)))[..., 0]
 
 
-def _cosines(states: mx.array, mask: mx.array, tools: mx.array) -> mx.array:
-    """Ten times those of each tool with the mean of the request's tokens and with the nearest of them: [B, T, 2]."""
+def _cosines(states: mx.array, mask: mx.array, named: mx.array) -> mx.array:
+    """Ten times those of each tool's direction [e, T] with the mean of the request's tokens and with the nearest: [B, T, 2]."""
     valid = (mask == 0)[..., None]
     mean = (states * valid).sum(axis=1, keepdims=True) / valid.sum(axis=1, keepdims=True)
-    named = _direction(tools).T
     tokens = mx.where(valid, _direction(states) @ named, -1.0)
     return 10 * mx.stack([(_direction(mean) @ named)[:, 0], tokens.max(axis=1)], axis=-1)
+
+
+def _gelu(x: mx.array) -> mx.array:
+    """`nn.gelu_approx`, its tanh as a logistic function: the same to rounding, a quarter faster on a CPU."""
+    return x * mx.sigmoid(x * (1.5957691216 + 0.0713548163 * x * x))
 
 
 def _direction(vectors: mx.array) -> mx.array:
@@ -184,9 +207,9 @@ class PointerModel(nn.Module):
         mask = mx.where(valid, 0.0, -1e9)[:, None, None, :]
         return Memory(self.memory(states), mask, words, word_valid)
 
-    def retrieve(self, states: mx.array, valid: mx.array, schema: Schema) -> mx.array:
-        """Logits [B, T]: does the request need the tool?"""
-        return self.retrieval(states, mx.where(valid, 0.0, -1e9), schema.tools)
+    def retrieve(self, states: mx.array, valid: mx.array, schema: Schema, looked: Looked | None = None) -> mx.array:
+        """Logits [B, T]: does the request need the tool? `looked` spares what is the same for every request."""
+        return self.retrieval(states, mx.where(valid, 0.0, -1e9), looked or self.retrieval.look(schema.tools))
 
     def step_vectors(self, fixed: mx.array, words: mx.array, tools: mx.array, starts: mx.array) -> mx.array:
         """Vectors [B, R, d] of steps by their tool's number and the first word they point at (-1: none).

@@ -9,8 +9,9 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-import tinyagent_mlx.device  # noqa: F401  (before MLX)
+from tinyagent_mlx import device  # before MLX
 
+# isort: split
 import mlx.core as mx
 import numpy as np
 
@@ -19,7 +20,7 @@ from tinyagent_mlx.decisions import END_PLAN, KINDS, MAX_STEPS, SPAN_END, SPECIA
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
-from tinyagent_mlx.pointer import Memory, Schema
+from tinyagent_mlx.pointer import Looked, Memory, Schema
 from tinyagent_mlx.schema import Asks, encode_asks, encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.vectorcache import Vectors
@@ -34,6 +35,7 @@ EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are 
 class _Compiled:
     layout: Layout
     schema: Schema
+    looked: Looked
     asks: Asks  # of the tools that training never saw
 
 
@@ -67,9 +69,13 @@ class PointerEngine:
             layout = Layout(tools)
             seen = self.manifest.get("tools", tools.names)
             unseen = [name for name in tools.names if name not in seen]
+            schema = encode_schema(self.model, self.tokenizer, layout, self._vectors)
+            looked = self.model.retrieval.look(schema.tools)
+            mx.eval(vars(looked))
             found = self._compiled[tools.fingerprint] = _Compiled(
                 layout,
-                encode_schema(self.model, self.tokenizer, layout, self._vectors),
+                schema,
+                looked,
                 encode_asks(self.model, self.tokenizer, layout, unseen, self._vectors),
             )
             self._vectors.save()
@@ -81,8 +87,10 @@ class PointerEngine:
         The latter joins the logit with how near the request comes to the tool's description and examples; it is -inf for
         tools that training saw.
         """
-        logits = np.array(self.model.retrieve(read.states, mx.array(read.batch.valid), compiled.schema)[0])
-        nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
+        with device.one_thread():
+            valid = mx.array(read.batch.valid)
+            logits = np.array(self.model.retrieve(read.states, valid, compiled.schema, compiled.looked)[0])
+            nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
         return logits, np.where(nearness > -1, logits + NEARNESS * nearness, -np.inf)
 
     def bonus(self, evidence: np.ndarray) -> np.ndarray:
@@ -106,9 +114,10 @@ class PointerEngine:
         words = split_words(text)
         batch = self.tokenizer.batch([[word.text for word in words]])
         words = words[: batch.first.shape[1]]
-        states = self.model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
-        vector = states[0].mean(axis=0)
-        mx.eval(states, vector)
+        with device.one_thread():
+            states = self.model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
+            vector = states[0].mean(axis=0)
+            mx.eval(states, vector)
         return _Read(words, batch, states, vector)
 
 
@@ -155,9 +164,11 @@ class PointerPlanner:
         """A step comes out as soon as its last argument is decided."""
         read, compiled = self.engine.read(text), self.engine.compile(tools)
         allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
-        at = _At(Cursor(compiled.layout, text, read.words, allowed), _Decoding(self.engine, compiled, read))
+        with device.one_thread():
+            at = _At(Cursor(compiled.layout, text, read.words, allowed), _Decoding(self.engine, compiled, read))
         while not at.cursor.done:
-            at, step = _next_step(at)
+            with device.one_thread():
+                at, step = _next_step(at)
             if step:
                 yield step
         sure = float(np.interp(at.least, self._least, self._right))
