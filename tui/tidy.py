@@ -26,7 +26,7 @@ class Tidy:
         self._busy, self._clock = busy, clock
         self._touched = self._collected = clock()
         self._before: tuple[int, int, int] | None = None
-        self._given, self._worked = clock(), False
+        self._given, self._worked, self._settled = clock(), False, False
 
     def settle(self) -> None:
         """From now on full collections come from `look` alone; all that is there now is kept for good."""
@@ -48,7 +48,9 @@ class Tidy:
         if self._busy() and now - self._collected < LONGEST:
             return False
         gc.collect()
-        self._collected = now
+        if not self._settled:  # the first request has loaded what the others need; to look through it again takes a while
+            gc.freeze()
+        self._collected, self._settled = now, True
         return True
 
     def _give_back(self, now: float) -> None:

@@ -67,7 +67,7 @@ class Transcript(Widget, can_focus=True):
         self.target: object = None
         self._lines: list[tuple[Block, int]] = []
         self._width = 0
-        self._painted: LRUCache[tuple[Block, int, bool], Strip] = LRUCache(_PAINTED)
+        self._painted: LRUCache[tuple[Block, int, bool], list[Segment]] = LRUCache(_PAINTED)
         self._clicked = False
         self.can_focus = False
 
@@ -128,10 +128,10 @@ class Transcript(Widget, can_focus=True):
         span = self.text_selection.get_span(y) if self.text_selection else None
         if span:
             return self._paint(block, n, lit, span).apply_offsets(0, y)
-        strip = self._painted.get((block, n, lit))
-        if strip is None:
-            strip = self._painted[block, n, lit] = self._paint(block, n, lit)
-        return strip.apply_offsets(0, y)
+        segments = self._painted.get((block, n, lit))
+        if segments is None:  # a strip that is kept would keep all that was ever cut from it
+            segments = self._painted[block, n, lit] = list(self._paint(block, n, lit))
+        return Strip(segments, width).apply_offsets(0, y)
 
     def _paint(self, block: Block, n: int, lit: bool, selected: tuple[int, int] | None = None) -> Strip:
         """A line in colours."""
