@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 QUIET = 2.0  # seconds without a key before a full collection
-LONGEST = 60.0  # seconds after which work that goes on no longer puts it off
+LONGEST = 300.0  # seconds after which work that goes on no longer puts it off
 GIVE_BACK = 10.0  # seconds between two times that freed memory is given back
 _ENOUGH = 3  # collections of younger objects since the last full one
 _NEVER = 1_000_000

@@ -110,6 +110,8 @@ class Transcript(Widget, can_focus=True):
 
     def _lay(self, width: int) -> None:
         self._lines = [(block, n) for block in self._blocks() for n in range(len(block.lines(width)))] if width else []
+        if width != self._width:
+            self._painted.clear()
         self._width = width
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -131,7 +133,7 @@ class Transcript(Widget, can_focus=True):
         segments = self._painted.get((block, n, lit))
         if segments is None:  # a strip that is kept would keep all that was ever cut from it
             segments = self._painted[block, n, lit] = list(self._paint(block, n, lit))
-        return Strip(segments, width).apply_offsets(0, y)
+        return Strip(segments, self._width).apply_offsets(0, y)
 
     def _paint(self, block: Block, n: int, lit: bool, selected: tuple[int, int] | None = None) -> Strip:
         """A line in colours."""
