@@ -90,6 +90,8 @@ CHANGES = {
     "this machine's speech model": ("voice", ("enter",), {}),
     "language": ("language", (*"de", "enter"), {"voice": settings.Voice("", "de")}),
     "planner": ("model", ("down", "enter"), {"model": "small/source"}),
+    "writer": ("writer", ("down", "enter"), {"writer": "small/source"}),
+    "instruction": ("instructions", (*"hush", "enter"), {"instructions": ("hush",)}),
     "leave": ("model", ("down", "escape"), {}),
 }
 
@@ -157,6 +159,19 @@ def test_folders_are_added_and_taken_away(home, tmp_path):
         await until(pilot, lambda: "in use" in trouble(pilot))
         await choose(pilot, "files", "tab", "enter")
         await until(pilot, lambda: settings.read(home.file).files.roots == ())
+
+    on_settings(home, flow)
+
+
+def test_instructions_are_taken_away_and_loaded(home):
+    home.file.write_text("instructions: [always cc Nick, hush]\n")
+
+    async def flow(pilot):
+        assert "always cc Nick; hush" in shown(pilot)
+        await choose(pilot, "instructions", "tab", "enter")
+        await until(pilot, lambda: settings.read(home.file).instructions == ("hush",))
+        await until(pilot, lambda: "in use" in trouble(pilot))
+        assert len(home.loaded) == 2
 
     on_settings(home, flow)
 

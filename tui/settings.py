@@ -58,6 +58,16 @@ ROWS = {
         lambda s: s.model or "the shipped planner",
         "The model that makes plans. `tinyagent models pull` fetches others; a change is loaded at once.",
     ),
+    "writer": Row(
+        "Writer",
+        lambda s: s.writer or "nobody: the request's own words",
+        "A chat model that writes mail bodies, notes and summaries; each text is shown before it is saved (docs/writers.md).",
+    ),
+    "instructions": Row(
+        "Instructions",
+        lambda s: "; ".join(s.instructions) or "none",
+        "What you always want, such as: always cc Nick. Planner and writer are told.",
+    ),
     "voice": Row(
         "Speech model",
         lambda s: s.voice.model or "this machine's default",
@@ -179,8 +189,27 @@ class SettingsScreen(Screen[None]):
             return
         await self._load(model=before)
 
+    async def _change_writer(self) -> None:
+        """Take a chat model that writes, or none."""
+        before = self.choices.settings.writer
+        models = [(name, text) for name, text in await asyncio.to_thread(self.stock.planners) if name]
+        writer = await self._ask("Writer", [("", "nobody: the request's own words"), *models], before)
+        if writer is not None and writer != before and await self._keep(writer=writer):
+            await self._load(writer=before)
+
+    async def _change_instructions(self) -> None:
+        """Add a sentence, or take one away."""
+        before = self.choices.settings.instructions
+        said = [(sentence, f"take away: {sentence}") for sentence in before]
+        word = await self._ask("Instructions", said, write="add what you always want, such as: always cc Nick")
+        if not word:
+            return
+        kept = tuple(sentence for sentence in before if sentence != word)
+        if await self._keep(instructions=kept if len(kept) < len(before) else (*before, " ".join(word.split()))):
+            await self._load(instructions=before)
+
     async def _load(self, **before: Any) -> None:
-        """Load the planner and the desktop as they now are chosen; where that fails, put back what was there."""
+        """Load planner, writer and desktop as they now are chosen; where that fails, put back what was there."""
         self._say("loading…")
         try:
             await self.engine.renew()

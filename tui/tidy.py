@@ -48,7 +48,9 @@ class Tidy:
         if self._busy() and now - self._collected < LONGEST:
             return False
         gc.collect()
-        if not self._settled:  # the first request has loaded what the others need; to look through it again takes a while
+        if (
+            not self._settled
+        ):  # the first request has loaded what the others need; to look through it again takes a while
             gc.freeze()
         self._collected, self._settled = now, True
         return True
