@@ -6,13 +6,21 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+# isort: split
+import mlx.core as mx
+import numpy as np
 import pytest
 
 from tests.models import small_engine
 from tinyagent_mlx.cli.main import main
+from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Oracle
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import finetune
+from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.finetune import Outcome, Scores
+from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.plan import parse_plan
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.pointing import PointerEngine
@@ -90,6 +98,38 @@ def test_requests_for_own_tools_are_joined_with_the_corpus(about):
     assert sum(bool(names & own) for names in called) > 20
     assert sum(bool(names & own) and bool(names - own) for names in called) > 5
     assert sum(not names for names in called) > 3
+
+
+def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
+    engine = small_engine(tmp_path)
+    known = [name for name in tools.names if name not in about.names]
+    engine.manifest |= {"unseen": {"floor": 3.0}, "reluctance": 0.5, "tools": known}
+    shown = Toolbox(
+        (*tools.subset(known), *(replace(tools[n], examples=EXAMPLES[:2]) for n in about.names)), tools.rules
+    )
+    compiled, read = engine.compile(shown), engine.read("play Bolero by Maurice Ravel")
+    logits, evidence = engine.evidence(read, compiled)
+    expected = engine.bonus(evidence)
+    assert expected.max() > 0
+    bonus = finetune.OwnBonus(about.names, 3.0, 0.5)
+    bonus.look(engine.model, engine.tokenizer, compiled.layout)
+    valid, needed = mx.array(read.batch.valid), mx.array(logits)[None]
+    assert np.array(bonus.of(read.states, valid, needed)[0]) == pytest.approx(expected, abs=1e-4)
+
+    plan = parse_plan('1. play_song("Bolero", "")\n2. current_song()')
+    row = Row("play Bolero, what is it", plan, ((5, 11),), "terse", ())
+    targets = collate([trace(row, Oracle(compiled.layout))], compiled.layout, 6)
+    added = np.array(bonus(read.states, valid, needed, targets)[0])
+    tool_at = [n for n, kind in enumerate(targets.kind[0]) if kind == TOOL]
+    assert added.shape == (len(targets.kind[0]), compiled.layout.steps_at)
+    assert added[tool_at[0], END_PLAN] == pytest.approx(-0.5 - expected.max(), abs=1e-4)
+    first, second = (added[n, SPECIALS : SPECIALS + len(shown)] for n in tool_at[:2])
+    assert first == pytest.approx(expected, abs=1e-4)
+    song = shown.names.index("play_song")
+    assert second[song] == 0
+    assert np.delete(second, song) == pytest.approx(np.delete(expected, song), abs=1e-4)
+    assert not added[[n for n in range(len(added)) if n not in tool_at]].any()
+    assert added[tool_at[1], END_PLAN] == 0
 
 
 def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):

@@ -129,6 +129,18 @@ def test_first_run_greets_once_and_offers_requests_without_submitting_them(tmp_p
     asyncio.run(flow())
 
 
+def test_who_begins_to_type_over_the_greeting_is_in_the_prompt(tmp_path):
+    async def flow():
+        app = make_app(home=tmp_path / "home")
+        async with app.run_test() as pilot:
+            await until(pilot, lambda: app.screen.query("#requests"))
+            await pilot.press(*"remind me", "space", *"now")
+            await until(pilot, lambda: getattr(app.screen, "prompt", None) and len(app.screen.prompt.text) >= 13)
+            assert app.screen.prompt.text == "remind me now"
+
+    asyncio.run(flow())
+
+
 @pytest.mark.parametrize(
     ("key", "said"), [("f2", "When a plan waits"), ("f3", "edit tools.yaml"), ("f4", "check again")]
 )

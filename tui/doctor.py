@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.table import Table
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -42,8 +42,17 @@ class DoctorScreen(Screen[None]):
     HELP = "doctor"
 
     class Tried(Message):
+        """A request to be put into the prompt."""
+
         def __init__(self, request: str):
             self.request = request
+            super().__init__()
+
+    class Typed(Message):
+        """Somebody began to write a request: it belongs into the prompt."""
+
+        def __init__(self, character: str):
+            self.character = character
             super().__init__()
 
     def __init__(self, checks: Callable[[], Iterable[Check]], examples: tuple[str, ...], home: Path | None = None):
@@ -83,6 +92,11 @@ class DoctorScreen(Screen[None]):
                 text.append(f"\n→ {check.remedy}", "dim")
             table.add_row(Text(mark, f"bold {style}"), Text(check.subject, "bold"), text)
         self.query_one("#checks", Static).update(table)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character and event.is_printable:
+            event.stop()
+            self.post_message(self.Typed(event.character))
 
     def action_scroll_page(self, pages: int) -> None:
         view = self.query_one("#doctor")

@@ -98,7 +98,8 @@ A file that is wrong is named with its line, and nothing is written over it.""",
     "doctor": """\
 Doctor
   Enter       put a request into the prompt
-  r           check again
+  Ctrl+R      check again
+  letters     begin a request of your own
 
 ✓ works   ~ works, but could be better   ✗ missing""",
 }

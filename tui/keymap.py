@@ -47,7 +47,7 @@ DEFAULTS = {
     "finetune.start": "s",
     "finetune.anew": "n",
     "finetune.rollback": "b",
-    "doctor.check": "r",
+    "doctor.check": "ctrl+r",
     "history.search": "slash",
     "history.again": "r",
     "history.undo": "u",

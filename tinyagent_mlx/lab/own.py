@@ -202,7 +202,7 @@ def _moment_kind(words: str) -> str:
 
 def wordings(examples: Sequence[Example], tools: Toolbox) -> Iterator[Wording]:
     """Every example as a wording, plain and in frames of politeness, none twice."""
-    own = _values(examples, tools)
+    own = values(examples, tools)
     seen: set[str] = set()
     for number, example in enumerate(examples):
         plain = wording(example, tools, f"example {number + 1}: {print_plan(example.plan)[:40]}", own)
@@ -218,7 +218,7 @@ def _framed(text: str, frame: str) -> str:
     return frame.format("\0").replace("\0", re.sub(r"[.!?]+$", "", start))
 
 
-def _values(examples: Sequence[Example], tools: Toolbox) -> dict[str, tuple[str, ...]]:
+def values(examples: Sequence[Example], tools: Toolbox) -> dict[str, tuple[str, ...]]:
     """What the examples put into each text argument of an own tool."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for example in examples:

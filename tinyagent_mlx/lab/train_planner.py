@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -25,7 +26,7 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 
 from tinyagent_mlx import weights
-from tinyagent_mlx.decisions import KINDS
+from tinyagent_mlx.decisions import KINDS, Layout
 from tinyagent_mlx.encoder import Batch, WordTokenizer, load_pretrained, pretrained_args
 from tinyagent_mlx.lab import checkpoints, corpus, recipes
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
@@ -43,9 +44,20 @@ from tinyagent_mlx.weights import read_arrays
 MIX = Mix(refusals=0.13, singles=0.25, multiples=0.27, composed=0.35, lengths=(4, 4, 3, 2, 1), formal=0.25)
 
 
+class Bonus(Protocol):
+    """What decoding adds to the logits of the candidates before the steps."""
+
+    def look(self, model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> None:
+        """Take in a toolbox, before requests are measured against it."""
+
+    def __call__(self, states: mx.array, valid: mx.array, needed: mx.array, targets: Targets) -> mx.array:
+        """From the request's states [B, L, e] and the retriever's logits [B, T]: [B, D, F]."""
+
+
 def loss(
-    model: PointerModel, batch: Batch, targets: Targets, schema: Schema, recipe: Recipe, quantized: bool = False
-) -> mx.array:
+    model: PointerModel, batch: Batch, targets: Targets, schema: Schema, recipe: Recipe, quantized: bool = False,
+    bonus: Bonus | None = None,
+) -> mx.array:  # fmt: skip
     """Cross-entropy over legal candidates, a mean over decisions, plus the retriever's binary cross-entropy.
 
     `quantized` computes it with the weights that 4 bits would give, and passes gradients straight through.
@@ -54,7 +66,7 @@ def loss(
         exact = model.trainable_parameters()
         model.update(weights.simulated(model))
         try:
-            return loss(model, batch, targets, schema, recipe)
+            return loss(model, batch, targets, schema, recipe, bonus=bonus)
         finally:
             model.update(exact)
     valid = mx.array(batch.valid)
@@ -75,6 +87,9 @@ def loss(
     scores = model.retrieve(states, valid, schema)
     hints = model.hints(schema, scores)
     logits = model.scores(hidden, kind, model.candidate_keys(schema, memory), steps, hints)
+    if bonus:
+        added = bonus(states, valid, scores, targets)
+        logits = mx.concatenate([logits[..., : added.shape[-1]] + added, logits[..., added.shape[-1] :]], axis=-1)
     logits = mx.where(mx.array(targets.legal), logits, -1e9)
     weight = mx.array(targets.weight)
     pointing = (nn.losses.cross_entropy(logits, mx.array(targets.target)) * weight).sum() / weight.sum()
@@ -225,7 +240,9 @@ def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -
     return model
 
 
-def fit(model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last: int) -> int:
+def fit(
+    model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last: int, bonus: Bonus | None = None
+) -> int:
     """Train a model in place up to step `last`, from the checkpoint in `recipe.out` where there is one.
 
     Gives the step that was reached, which is less than `last` when `tell` stopped it; a checkpoint is written then too.
@@ -238,8 +255,10 @@ def fit(model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last:
     for step, lesson in zip(range(start, last), prefetch(batches.from_step(start)), strict=False):
         if schema is None or step % POOL == 0:
             schema = encode_schema(model, batches.tokenizer, lesson.layout)
+        if bonus and (step == start or step % POOL == 0):
+            bonus.look(model, batches.tokenizer, lesson.layout)
         quantized = step >= recipe.steps * (1 - recipe.quantized)
-        value, gradients = step_of(model, lesson.batch, lesson.targets, schema, recipe, quantized)
+        value, gradients = step_of(model, lesson.batch, lesson.targets, schema, recipe, quantized, bonus)
         gradients = nn.utils.average_gradients(gradients)
         gradients, _ = optim.clip_grad_norm(gradients, 1.0)
         rule.update(model, gradients)
