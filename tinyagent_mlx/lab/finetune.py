@@ -239,7 +239,7 @@ def _still_refused(
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
-        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3e-5, decoder_lr=3e-4, warmup=10, floor=0.05,
+        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=1.5e-5, decoder_lr=1.5e-4, warmup=10, floor=0.05,
         save_every=50, quantized=0.3,
     )  # fmt: skip
 
