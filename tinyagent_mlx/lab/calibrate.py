@@ -92,7 +92,8 @@ def unseen_floor(engine: PointerEngine, tools: Toolbox, seed: int = 0) -> dict[s
     """
     rng = random.Random(seed)
     engine.manifest["tools"] = list(tools.names)
-    wordings = [w for w in corpus.split(corpus.read_corpus()).valid if not w.missing]
+    valid = corpus.split(corpus.read_corpus()).valid
+    wordings = [w for w in valid if not w.missing and all(step.tool in tools for step in w.plan.steps)]
     requests = [row.request for row in itertools.islice(Generator(wordings, tools, WORDS, seed).rows(), OLD_REQUESTS)]
     firsts: list[tuple[np.ndarray, np.ndarray]] = []
     for _ in range(TOOLBOXES):

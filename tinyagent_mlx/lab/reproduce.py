@@ -44,7 +44,7 @@ SCALES = {
     "tiny": Scale(
         False,
         {
-            "steps": 900, "batch": 16, "layers": 2, "encoder_lr": 1e-3, "decoder_lr": 1e-3, "warmup": 50, "save_every": 300,
+            "steps": 600, "batch": 16, "layers": 2, "encoder_lr": 1e-3, "decoder_lr": 1e-3, "warmup": 50, "save_every": 300,
             "only": "send_sms,get_phone_number,maps_open_location,open_and_get_file_path,create_reminder", "madeup": False,
         },
         100,
