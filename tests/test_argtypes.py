@@ -60,8 +60,9 @@ ROWS = {
         refs={"file_path"},
     ),
     "url": Row(
-        empty="", good=("https://example.com/a?b=c",), bad=(5,), schema={"type": "string", "format": "uri"},
-        script={"https://a.b": ["https://a.b"]}, words={"https://a.b": "https://a.b"}, refs={"url"},
+        empty="", good=("https://example.com/a?b=c", "example.com"), bad=(5, "Safari"), schema={"type": "string", "format": "uri"},
+        script={"https://a.b": ["https://a.b"]}, words={"https://a.b": "https://a.b", "a dot com": "a.com", "Safari": None},
+        refs={"url"},
     ),
     "integer": Row(
         empty=0, good=(0, 30, -1), bad=("30", True, "", (30,)), schema={"type": "integer"}, script={30: ["30"]},
@@ -195,6 +196,5 @@ def test_open_types_are_those_that_any_words_can_fill():
         "person",
         "datetime",
         "file_path",
-        "url",
         "choice",
     }

@@ -48,7 +48,8 @@ def forced_scores(engine, compiled, chosen: list[Row]) -> np.ndarray:
     keys = model.candidate_keys(compiled.schema, memory)
     valid = mx.array(batch.valid)
     needed = model.retrieve(model.encode(mx.array(batch.tokens), mx.array(batch.shapes), valid), valid, compiled.schema)
-    hints = model.hints(compiled.schema, needed)
+    hints = model.hints(compiled.schema, needed, states, valid)[:, None]
+    hints = hints + model.saying(mx.array(targets.said), len(compiled.layout.tools))
     scores = model.scores(hidden, mx.array(targets.kind), keys, steps, hints)
     return np.array(mx.where(mx.array(targets.legal), scores, -1e9))
 

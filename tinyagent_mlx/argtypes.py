@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tinyagent_mlx import when
+from tinyagent_mlx import links, when
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.values import Mixed, Ref, Scalar, Value
 
@@ -23,7 +23,10 @@ _ONE_LINE = r'([^"\\$\x00-\x1f]|\\["\\]){1,200}'
 _PROSE = r'([^"\\\x00-\x1f]|\\["\\nt]){0,400}'
 _DATE = r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?"
 _ADDRESS = r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(\.[A-Za-z0-9\-]{1,63}){0,8}"
-_LINK = r"https?://[^\x00-\x20\"\\$]{1,300}"
+_LINK = (
+    r"(https?://[^\x00-\x20\"\\$]{1,300}"
+    r"|[A-Za-z0-9\-]{1,63}(\.[A-Za-z0-9\-]{1,63}){1,8}(/[^\x00-\x20\"\\$]{0,300})?)"
+)
 _DIGITS = r"(0|-?[1-9][0-9]{0,8})"
 
 
@@ -118,6 +121,14 @@ class _Datetime(ArgType):
         return [str(len(components)), *components]
 
 
+class _Link(ArgType):
+    def from_words(self, words: str) -> Value:
+        link = links.written(words)
+        if not links.is_link(link):
+            raise PlanError(f"{words!r} is no {self.name}")
+        return link
+
+
 class _Integer(ArgType):
     def from_words(self, words: str) -> Value:
         number = when.count(words)
@@ -170,7 +181,8 @@ _SCALARS = (
             pattern=r"\+?[0-9(][0-9 ().\-]{1,20}[0-9]"),
     _Datetime("datetime", pattern=_DATE, spans=2, canonical=True),
     ArgType("file_path", accepts=frozenset({"file_path"}), pattern="", needed=True),
-    ArgType("url", accepts=frozenset({"url"}), pattern=_LINK, schema=(("type", "string"), ("format", "uri"))),
+    _Link("url", accepts=frozenset({"url"}), looks=links.is_link, pattern=_LINK,
+          schema=(("type", "string"), ("format", "uri"))),
     _Integer("integer", python=int, pattern=_DIGITS, schema=(("type", "integer"),)),
     _Boolean("boolean", python=bool, pattern=r"(True|False)", schema=(("type", "boolean"),)),
     ArgType("choice"),

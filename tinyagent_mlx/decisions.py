@@ -19,6 +19,7 @@ import numpy as np
 
 from tinyagent_mlx.check import argument_problem
 from tinyagent_mlx.errors import PlanError
+from tinyagent_mlx.links import links, written
 from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 from tinyagent_mlx.values import Mixed, Ref, Scalar, Value, join
@@ -184,6 +185,8 @@ class Cursor:
             self._legal_tools(mask)
         elif self.kind == SPAN_END:
             mask[self.layout.words_at + self._start :] = True
+            if self.layout.slots[self.slot].argument.type.item.name == "url":
+                mask[self.layout.words_at :] = [word == self._links[self._start] for word in range(len(self.words))]
         else:
             self._legal_pieces(mask)
         return mask
@@ -205,9 +208,16 @@ class Cursor:
         return True
 
     def _fitting(self, argument: Argument) -> list[bool]:
-        """Which words a span of this argument may start or end with."""
+        """Which words a span of this argument may start with."""
+        if argument.type.item.name == "url":
+            return [word in self._links for word in range(len(self.words))]
         fits = _WORD_FITS.get(argument.type.item.name)
         return [fits(word.text) if fits else True for word in self.words]
+
+    @cached_property
+    def _links(self) -> dict[int, int]:
+        """The last word of each link in the request, by its first."""
+        return dict(link_words(self.request, self.words).keys())
 
     def _referable(self, argument: Argument) -> list[int]:
         takes = argument.type.item.takes_reference_to
@@ -308,6 +318,13 @@ _WORD_FITS = {
 _QUOTES = "\"'“”‘’«»"
 
 
+def link_words(request: str, words: Sequence[Word]) -> dict[tuple[int, int], str]:
+    """The links in a request's words, by their first and last word."""
+    starts = {word.start: index for index, word in enumerate(words)}
+    ends = {word.end: index for index, word in enumerate(words)}
+    return {(starts[a], ends[b]): request[a:b] for a, b in links(request) if a in starts and b in ends}
+
+
 def _clean(text: str) -> str:
     """A span without the quotes around it and without a dangling comma."""
     text = text.strip().rstrip(",;:").strip()
@@ -373,7 +390,7 @@ class Oracle:
         starts = {word.start: index for index, word in enumerate(words)}
         ends = {word.end: index for index, word in enumerate(words)}
         known = {(starts[a], ends[b]) for a, b in spans if a in starts and b in ends}
-        finder = _Finder([word.text.lower() for word in words], known)
+        finder = _Finder([word.text.lower() for word in words], known, link_words(request, words))
         out: list[int] = []
         for step in plan.steps:
             out.append(SPECIALS + self.layout.tools.names.index(step.tool))
@@ -403,7 +420,12 @@ class Oracle:
         if not slot.spans:
             raise PlanError(f"{slot.tool.name}, {slot.argument.name}: {piece!r} is no declared constant")
         text = str(piece)
-        spans = finder.find_number(piece) if type(piece) is int else finder.find(text)
+        if type(piece) is int:
+            spans = finder.find_number(piece)
+        elif slot.argument.type.item.name == "url":
+            spans = finder.find_link(text)
+        else:
+            spans = finder.find(text)
         if len(spans) > 1 and not slot.many:
             raise PlanError(f"{slot.tool.name}, {slot.argument.name}: {text!r} is not one span of the request")
         for start, end in spans:
@@ -414,8 +436,8 @@ class Oracle:
 class _Finder:
     """Find texts among the words of a request, known spans first."""
 
-    def __init__(self, words: list[str], known: set[tuple[int, int]]):
-        self.words, self.known = words, known
+    def __init__(self, words: list[str], known: set[tuple[int, int]], links: dict[tuple[int, int], str]):
+        self.words, self.known, self.links = words, known, links
 
     def find(self, text: str) -> list[tuple[int, int]]:
         """The spans (first and last word) that spell `text`, neighbours merged. Raises `PlanError`."""
@@ -439,6 +461,13 @@ class _Finder:
             else:
                 spans.append(span)
         return spans
+
+    def find_link(self, link: str) -> list[tuple[int, int]]:
+        """The first span that is this link, written or said. Raises `PlanError`."""
+        for span, text in self.links.items():
+            if written(text).lower() == written(link).lower():
+                return [span]
+        raise PlanError(f"{link!r} is not in the request")
 
     def find_number(self, number: int) -> list[tuple[int, int]]:
         """The longest span of up to six words ("for an hour and a half") that says `number`. Raises `PlanError`."""

@@ -186,6 +186,10 @@ class PointerModel(nn.Module):
         self.step_key = nn.Linear(d, d)
         self.query = nn.Linear(d, d)
         self.hint = mx.full((1,), 0.2)  # how much the retriever's logit counts where a tool is pointed at
+        self.choice = nn.Linear(
+            3, 1, bias=False
+        )  # a constant's cosines with the request, and whether its words are said
+        self.choice.weight = mx.array([[0.1, 0.1, 2.0]])
 
     def encode(self, tokens, shapes, valid) -> mx.array:
         """Hidden states [B, L, e] of token rows [B, L]."""
@@ -229,10 +233,22 @@ class PointerModel(nn.Module):
         )
         return mx.broadcast_to(fixed[None], (len(memory.words), *fixed.shape)), self.word_in(memory.words)
 
-    def hints(self, schema: Schema, needed: mx.array) -> mx.array:
-        """What the retriever's logits [B, T] add to the candidates before the steps: [B, F]. No gradient goes back."""
-        before, after = (mx.zeros((len(needed), n)) for n in (SPECIALS, len(schema.constants)))
-        return mx.concatenate([before, self.hint * mx.stop_gradient(needed), after], axis=-1)
+    def hints(self, schema: Schema, needed: mx.array, states: mx.array, valid: mx.array) -> mx.array:
+        """What is added to the candidates before the steps whatever is decided: [B, F].
+
+        Of the retriever's logits [B, T], to which no gradient goes back, and of how near the request's tokens [B, L, e]
+        are to what tools.yaml says of a constant.
+        """
+        constants = mx.zeros((len(needed), 0))
+        if len(schema.constants):
+            near = _cosines(states, mx.where(valid, 0.0, -1e9), _direction(schema.constants).T)
+            constants = near @ self.choice.weight[0, :2]
+        before = mx.zeros((len(needed), SPECIALS))
+        return mx.concatenate([before, self.hint * mx.stop_gradient(needed), constants], axis=-1)
+
+    def saying(self, said: mx.array, tools: int) -> mx.array:
+        """What the choices that a request says [B, D, C] (`saying.said`) add to the candidates before the steps: [B, D, F]."""
+        return mx.concatenate([mx.zeros((*said.shape[:2], SPECIALS + tools)), self.choice.weight[0, 2] * said], axis=-1)
 
     def candidate_keys(self, schema: Schema, memory: Memory) -> tuple[mx.array, mx.array, mx.array]:
         """Keys of the candidates before the steps [B, F, d], and of the words as starts and as ends [B, W, d]."""
@@ -255,7 +271,7 @@ class PointerModel(nn.Module):
     def scores(self, hidden: mx.array, kind: mx.array, keys, steps: mx.array, hints: mx.array) -> mx.array:
         """Unmasked logits [B, D, N] over all candidates.
 
-        `keys` from `candidate_keys()`, `steps` [B, R, d] from `step_vectors()`, `hints` [B, F] from `hints()`.
+        `keys` from `candidate_keys()`, `steps` [B, R, d] from `step_vectors()`, `hints` [B, D or 1, F] from `hints()` and `saying()`.
         """
         q = self.query(self.norm(hidden)) * hidden.shape[-1] ** -0.5
         first, starts, ends = keys
@@ -265,7 +281,7 @@ class PointerModel(nn.Module):
         else:
             both = (q @ key.swapaxes(-1, -2) for key in (ends, starts))
             words = mx.where((kind == SPAN_END)[..., None], *both)
-        return mx.concatenate([fixed + hints[:, None], q @ self.step_key(steps).swapaxes(-1, -2), words], axis=-1)
+        return mx.concatenate([fixed + hints, q @ self.step_key(steps).swapaxes(-1, -2), words], axis=-1)
 
     def decode(self, x, memory: Memory, mask=None, caches=None, crossed=None):
         """Run the decoder over inputs [B, D, d]; gives hidden states and the layers' caches."""

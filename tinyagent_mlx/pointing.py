@@ -16,11 +16,12 @@ import mlx.core as mx
 import numpy as np
 
 from tinyagent_mlx import weights
-from tinyagent_mlx.decisions import END_PLAN, KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout
+from tinyagent_mlx.decisions import ARGUMENT, END_PLAN, KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointer import Looked, Memory, Schema
+from tinyagent_mlx.saying import said
 from tinyagent_mlx.schema import Asks, encode_asks, encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.vectorcache import Vectors
@@ -240,7 +241,7 @@ class _Decoding:
         self.fixed, self.words = model.tables(schema, self.memory)
         self.keys = model.candidate_keys(schema, self.memory)
         self.slots = model.slot_table(schema)
-        self.hints = model.hints(schema, mx.array(logits)[None])
+        self.hints = model.hints(schema, mx.array(logits)[None], read.states, valid)[:, None]
         self._renew()
         mx.eval(self.fixed, self.words, self.keys, self.slots, self.hints, self.crossed)
 
@@ -296,7 +297,17 @@ class _Decoding:
             self.slots, before, one(self.previous_kind), one(cursor.kind), one(cursor.slot), one(len(cursor.steps) + 1)
         )
         hidden, self.caches = self.model.decode(x, self.memory, caches=self.caches, crossed=self.crossed)
-        return self.model.scores(hidden, one(cursor.kind), self.keys, self.steps, self.hints)[0, 0]
+        hints = self.hints + self._said(cursor) if cursor.kind == ARGUMENT else self.hints
+        return self.model.scores(hidden, one(cursor.kind), self.keys, self.steps, hints)[0, 0]
+
+    def _said(self, cursor: Cursor) -> mx.array:
+        """What the slot's constants that the request says add to the candidates before the steps: [1, 1, F]."""
+        layout, slot = cursor.layout, cursor.layout.slots[cursor.slot]
+        clear = np.zeros((1, 1, len(layout.constants)), np.float32)
+        if slot.constants:
+            first = slot.constants[0][1] - SPECIALS - len(layout.tools)
+            clear[..., first : first + len(slot.constants)] = said(slot, [word.text for word in cursor.words])
+        return self.model.saying(mx.array(clear), len(layout.tools))
 
     def _remember(self, cursor: Cursor, chosen: int) -> None:
         self.previous, self.previous_kind = chosen, cursor.kind

@@ -107,6 +107,7 @@ def load(folder: Path) -> tuple[PointerModel, dict[str, Any]]:
         name: w.astype(mx.float32) if w.dtype == mx.float16 and not device.on_gpu() else w
         for name, w in weights.items()
     }
+    weights.setdefault("choice.weight", mx.zeros((1, 3)))  # planners that users tuned before it was there
     try:
         model.load_weights(list(weights.items()))
     except ValueError as error:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyagent_mlx.decisions import KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import ARGUMENT, KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout, Oracle
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.madeup import Drawing, World
+from tinyagent_mlx.saying import said
 from tinyagent_mlx.words import split_words
 
 POOL = 8  # batches that are drawn together and sorted by length, so that little is padding
@@ -23,7 +24,8 @@ class Targets:
 
     previous, previous_kind, kind, slot, number, target [B, D] int32; weight [B, D] float32 is 0 on padding;
     legal [B, D, N] bool; step_tools, step_starts [B, R] int32, -1 where there is no step or no word;
-    needed [B, T] float32 tells which tools the plan uses.
+    needed [B, T] float32 tells which tools the plan uses; said [B, D, C] float32 which of the constants that may be chosen
+    the request says.
     """
 
     previous: np.ndarray
@@ -37,6 +39,7 @@ class Targets:
     step_tools: np.ndarray
     step_starts: np.ndarray
     needed: np.ndarray
+    said: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,22 @@ class _Trace:
     legal: list[np.ndarray]
     step_tools: list[int]
     step_starts: list[int]
+    said: list[tuple[int, int, np.ndarray]]  # decision, the slot's first constant, how clearly each is said
 
 
 def trace(row: Row, oracle: Oracle) -> _Trace:
     """Walk through a row's decisions. Raises `PlanError` when one of them is not legal."""
     layout = oracle.layout
-    cursor = Cursor(layout, row.request, split_words(row.request))
-    out = _Trace(oracle.decisions(row.request, row.plan, row.spans), [], [], [], [], [], [])
+    words = split_words(row.request)
+    cursor = Cursor(layout, row.request, words)
+    out = _Trace(oracle.decisions(row.request, row.plan, row.spans), [], [], [], [], [], [], [])
     for decision in out.decisions:
         legal = cursor.legal()
         if decision >= len(legal) or not legal[decision]:
             raise PlanError(f"decision {decision} is not legal in {row.request!r}")
+        if cursor.kind == ARGUMENT and (constants := layout.slots[cursor.slot].constants):
+            clear = said(layout.slots[cursor.slot], [word.text for word in words])
+            out.said.append((len(out.kinds), constants[0][1] - SPECIALS - len(layout.tools), clear))
         out.kinds.append(cursor.kind)
         out.slots.append(cursor.slot)
         out.numbers.append(len(cursor.steps) + 1)
@@ -83,7 +91,7 @@ def collate(traces: Sequence[_Trace], layout: Layout, words: int) -> Targets:
     out = Targets(
         zeros(), zeros(KINDS), zeros(), zeros(-1), zeros(), zeros(), np.zeros((rows, width), np.float32),
         np.zeros((rows, width, size), bool), zeros(-1, MAX_STEPS), zeros(-1, MAX_STEPS),
-        np.zeros((rows, len(layout.tools)), np.float32),
+        np.zeros((rows, len(layout.tools)), np.float32), np.zeros((rows, width, len(layout.constants)), np.float32),
     )  # fmt: skip
     out.legal[:, :, 0] = True  # padding must leave something to normalise over
     for i, t in enumerate(traces):
@@ -98,6 +106,8 @@ def collate(traces: Sequence[_Trace], layout: Layout, words: int) -> Targets:
         out.step_tools[i, : len(t.step_tools)] = t.step_tools
         out.step_starts[i, : len(t.step_starts)] = t.step_starts
         out.needed[i, t.step_tools] = 1
+        for j, first, clear in t.said:
+            out.said[i, j, first : first + len(clear)] = clear
     return out
 
 

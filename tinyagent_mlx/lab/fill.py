@@ -69,7 +69,7 @@ class Filler:
         """A value for a slot; `spoken` gives it as a transcript would."""
         kind = re.sub(r"\d+$", "", slot)
         value = self._draw(kind, spoken)
-        if spoken and kind not in ("email", "phone"):
+        if spoken and kind not in ("email", "phone", "url"):
             value = re.sub(r"[,;!?\"“”()]|(?<!\w)-|-(?!\w)|\.(?=\s|$)", "", value).lower()
             value = re.sub(r"\s+", " ", value).strip() or "this"
         return value
@@ -93,7 +93,7 @@ class Filler:
             case "integer":
                 return self.integer(spoken)
             case "url":
-                return self.url()
+                return self.url(spoken)
             case _ if kind == "name_of_thing" or kind.startswith("text"):
                 return self._thing()
             case "body":
@@ -217,11 +217,14 @@ class Filler:
             return _NUMBERS[number]
         return str(number)
 
-    def url(self) -> str:
+    def url(self, spoken: bool) -> str:
         rng = self.rng
         host = f"{rng.choice(self.dictionary)}.{rng.choice(_DOMAINS)}"
         path = "/".join(rng.choice(self.dictionary) for _ in range(rng.randint(0, 2)))
-        return f"https://{rng.choice(('', '', 'www.', 'app.'))}{host}" + (f"/{path}" if path else "")
+        link = f"{rng.choice(('', '', 'www.', 'app.', 'docs.'))}{host}" + (f"/{path}" if path else "")
+        if spoken and rng.random() < 0.5:
+            return link.replace(".", " dot ").replace("/", " slash ")
+        return link if spoken or rng.random() < 0.6 else f"https://{link}"
 
     def address(self) -> str:
         rng = self.rng

@@ -19,9 +19,8 @@ from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab.corpus import Wording, fill_plan
 from tinyagent_mlx.lab.fill import Filler
 from tinyagent_mlx.plan import Plan, Step
-from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolbox import Argument, Toolbox
 from tinyagent_mlx.values import Ref, Value, map_references
-from tinyagent_mlx.when import count
 
 _LOOKUPS = ("get_phone_number", "get_email_address", "open_and_get_file_path")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -77,25 +76,18 @@ class Row:
     sources: tuple[str, ...]
 
     def graded(self, tools: Toolbox) -> Plan:
-        """The plan as a case holds it: numbers as numbers."""
+        """The plan as a case holds it: numbers as numbers, spoken links as links."""
 
-        def number(step: Step) -> Step:
+        def graded(step: Step) -> Step:
             arguments = zip(tools[step.tool].arguments, step.arguments, strict=True)
-            values = tuple(
-                _number(value) if argument.type.name == "integer" else value for argument, value in arguments
-            )
-            return Step(step.id, step.tool, values)
+            return Step(step.id, step.tool, tuple(_graded(argument, value) for argument, value in arguments))
 
-        return Plan(tuple(number(step) for step in self.plan.steps))
+        return Plan(tuple(map(graded, self.plan.steps)))
 
 
-def _number(value: Value) -> Value:
-    if not isinstance(value, str):
-        return value
-    minutes = count(value)
-    if minutes is None:
-        raise PlanError(f"{value!r} is no number")
-    return minutes
+def _graded(argument: Argument, value: Value) -> Value:
+    said = isinstance(value, str) and value != argument.default and argument.type.name in ("integer", "url")
+    return argument.type.from_words(str(value)) if said else value
 
 
 class Generator:

@@ -155,6 +155,7 @@ class PointerModel(nn.Module):
         self.tool_key, self.constant_key, self.start_key, self.end_key = (nn.Linear(e, d) for _ in range(4))
         self.step_key, self.query = nn.Linear(d, d), nn.Linear(d, d)
         self.hint = nn.Parameter(torch.full((1,), 0.2))
+        self.choice = nn.Linear(3, 1, bias=False)
 
     def sentence_vectors(self, batch: Batch) -> Tensor:
         valid = torch.from_numpy(batch.valid)
@@ -180,10 +181,17 @@ class PointerModel(nn.Module):
         for layer in self.layers:
             x = layer(x, memory, additive[:, None, None, :])
         needed = self.retrieval(states, additive, schema.tools)
-        before, after = (needed.new_zeros(len(needed), n) for n in (SPECIALS, len(schema.constants)))
-        hints = torch.cat([before, self.hint * needed.detach(), after], dim=-1)
+        hints = self._hints(schema, needed, states, additive, torch.from_numpy(t.said))
         logits = self._scores(x, schema, words, steps, torch.from_numpy(t.kind), hints)
         return logits.masked_fill(~torch.from_numpy(t.legal), -1e9), needed
+
+    def _hints(self, schema: Schema, needed: Tensor, states: Tensor, mask: Tensor, said: Tensor) -> Tensor:
+        constants = self.choice.weight[0, 2] * said
+        if len(schema.constants):
+            near = _cosines(states, mask, schema.constants) @ self.choice.weight[0, :2]
+            constants = constants + near[:, None]
+        tools = (self.hint * needed.detach())[:, None].expand(-1, said.shape[1], -1)
+        return torch.cat([needed.new_zeros(*said.shape[:2], SPECIALS), tools, constants], dim=-1)
 
     def _steps(self, schema: Schema, words: Tensor, tools: Tensor, starts: Tensor) -> Tensor:
         word = self.word_in(words)
@@ -206,7 +214,7 @@ class PointerModel(nn.Module):
     def _scores(self, x: Tensor, schema: Schema, words: Tensor, steps: Tensor, kind: Tensor, hints: Tensor) -> Tensor:
         q = self.query(self.norm(x)) * x.shape[-1] ** -0.5
         fixed = torch.cat([self.special_key.weight, self.tool_key(schema.tools), self.constant_key(schema.constants)])
-        first = q @ fixed.T + hints[:, None]
+        first = q @ fixed.T + hints
         starts, ends = q @ self.start_key(words).transpose(-1, -2), q @ self.end_key(words).transpose(-1, -2)
         return torch.cat(
             [

@@ -85,7 +85,8 @@ def loss(
     causal = nn.MultiHeadAttention.create_additive_causal_mask(x.shape[1])
     hidden, _ = model.decode(x, memory, mask=causal)
     scores = model.retrieve(states, valid, schema)
-    hints = model.hints(schema, scores)
+    hints = model.hints(schema, scores, states, valid)[:, None]
+    hints = hints + model.saying(mx.array(targets.said), len(schema.tools))
     logits = model.scores(hidden, kind, model.candidate_keys(schema, memory), steps, hints)
     if bonus:
         added = bonus(states, valid, scores, targets)
