@@ -9,7 +9,7 @@ from tinyagent_mlx.argtypes import TYPES
 from tinyagent_mlx.decisions import EMPTY, SPECIALS, Cursor, Layout, Oracle
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.links import is_link, links, written
-from tinyagent_mlx.plan import parse_plan
+from tinyagent_mlx.plan import Step, parse_plan
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 from tinyagent_mlx.words import split_words
 
@@ -96,3 +96,16 @@ def test_what_is_said_is_learnt_as_what_is_written(layout, request_text):
 def test_a_link_that_is_not_in_the_request_is_not_learnt(layout):
     with pytest.raises(PlanError, match=r"amber\.net"):
         Oracle(layout).decisions("visit amber.org", parse_plan('1. visit("amber.net")'))
+
+
+def test_a_tool_that_needs_a_link_is_not_called_without_one(shipped_tools):
+    page = Argument("page", TYPES["url"], "the page", "", extractive=True, required=True)
+    opens = Tool("open_url", "Web", "Opens a page.", (page,), "status", "read", None, None, 30.0, "", (), (), "")
+    layout = Layout(Toolbox((*shipped_tools, opens)))
+    place = SPECIALS + layout.tools.names.index("open_url")
+    with_a_link, without = (Cursor(layout, text, split_words(text)) for text in ("open amber.org", "open the lease"))
+    assert with_a_link.legal()[place]
+    assert not without.legal()[place]
+    after_a_link = Cursor(layout, "a zoom link, opened", split_words("a zoom link, opened"))
+    after_a_link.steps.append(Step(1, "get_zoom_meeting_link", ("", "", 60, ())))
+    assert after_a_link.legal()[place]

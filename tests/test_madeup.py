@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -34,11 +36,12 @@ def worlds(wordings, shipped_tools):
 
 @pytest.mark.parametrize("tool", MADEUP, ids=lambda tool: tool.name)
 def test_the_wordings_of_a_tool_become_plans_that_check(tool, shipped_tools):
-    toolbox = Toolbox((*shipped_tools, tool.declare(random.Random(0), tool.name)))
+    siblings = [t for t in MADEUP if t is tool or (tool.family and t.family == tool.family)]
+    toolbox = Toolbox((*shipped_tools, *(t.declare(random.Random(0), t.name) for t in siblings)))
     generator, oracle = Generator(tool.wordings, toolbox, DICTIONARY, 0), Oracle(Layout(toolbox))
     failed = [w.text for w in tool.wordings if not any(_spells(generator, oracle, w, toolbox) for _ in range(8))]
     assert failed == []
-    assert len(tool.wordings) >= 10
+    assert len(tool.wordings) >= 8
     assert len(tool.descriptions) >= 3
 
 
@@ -75,6 +78,22 @@ def test_ranks_share_a_toolbox_and_no_requests(worlds):
     here, there = (worlds.draw(3, rank) for rank in (0, 1))
     assert here.tools == there.tools
     assert drawn(here) != drawn(there)
+
+
+def test_a_family_stands_in_a_world_whole(wordings, shipped_tools):
+    told = [replace(tool, family=f"family {n // 3}") for n, tool in enumerate(MADEUP[:30])]
+    worlds = Worlds(wordings, shipped_tools, told, DICTIONARY, 0)
+    for seed in range(12):
+        counts = Counter(tool.family for tool in worlds.chosen(random.Random(seed)))
+        assert set(counts.values()) == {3}
+
+
+def test_neighbours_in_a_file_are_often_in_a_world_together(worlds):
+    rng = random.Random(1)
+    chosen = [worlds.chosen(rng) for _ in range(200)]
+    places = {tool.name: n for n, tool in enumerate(MADEUP)}
+    pairs = sum(places[a.name] + 1 == places[b.name] for tools in chosen for a, b in itertools.pairwise(tools))
+    assert pairs / sum(map(len, chosen)) > 0.2
 
 
 def mixed(worlds, count=12):

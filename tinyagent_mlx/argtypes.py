@@ -191,4 +191,5 @@ _SCALARS = (
 TYPES: dict[str, ArgType] = {kind.name: kind for kind in _SCALARS}
 TYPES |= {f"list[{kind.name}]": ListType(f"list[{kind.name}]", python=tuple, of=kind) for kind in _SCALARS}
 
+REQUIRED = ("url", "email", "phone")  # an argument of these types must be filled where tools.yaml gives no default
 RETURNS = ("status", "text", "email", "phone", "file_path", "url")

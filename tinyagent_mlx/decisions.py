@@ -65,7 +65,7 @@ class Slot:
     @cached_property
     def may_be_empty(self) -> bool:
         kind = self.argument.type
-        return not (self.constants or kind.needed or kind.name == "file_path")
+        return not (self.constants or kind.needed or kind.name == "file_path" or self.argument.required)
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,8 @@ class Cursor:
             if argument.type.name == "file_path" and not self._referable(argument):
                 return False
             if argument.type.needed and not any(self._fitting(argument)):
+                return False
+            if argument.required and not (self._referable(argument) or any(self._fitting(argument))):
                 return False
         return True
 

@@ -25,6 +25,7 @@ class Argument:
 
     `extractive` says that only spans of the request, constants and references may fill it; `written` is one of `WRITINGS`
     where a writer may put a text in the place of the request's own words, "" where none may. The planner knows nothing of it.
+    `required` says that the planner calls the tool only where something can stand there.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Argument:
     choices: Mapping[str | int, str] = field(default_factory=dict)
     extractive: bool = False
     written: str = ""
+    required: bool = False
 
     @property
     def label(self) -> str:

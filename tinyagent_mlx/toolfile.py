@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tinyagent_mlx import yamlmarks
-from tinyagent_mlx.argtypes import RETURNS, TYPES
+from tinyagent_mlx.argtypes import REQUIRED, RETURNS, TYPES
 from tinyagent_mlx.check import argument_problem, check_plan
 from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.plan import JOIN, parse_plan
@@ -196,9 +196,9 @@ class _Reader:
             problem = f"is {default!r}, expected one of {', '.join(map(repr, choices))}"
         if problem:
             self.fail((*path, "default"), owner, f"key 'default': argument {name!r} {problem}")
-        return Argument(
-            name, kind, plain.description, default, choices, plain.extractive, self._written(path, owner, entry, plain)
-        )
+        written = self._written(path, owner, entry, plain)
+        required = kind.name in REQUIRED and "default" not in entry
+        return Argument(name, kind, plain.description, default, choices, plain.extractive, written, required)
 
     def _written(self, path: tuple, owner: str, entry: Mapping, argument: Argument) -> str:
         """What a writer may write there: free text alone, for of anything else the request has the last word."""

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from tinyagent_mlx.argtypes import RETURNS, TYPES
+from tinyagent_mlx.argtypes import REQUIRED, RETURNS, TYPES
 from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.corpus import Wording
@@ -31,6 +31,8 @@ from tinyagent_mlx.values import Value
 FOLDER = corpus.FOLDER / "madeup"
 HELD_BACK = FOLDER / "held"  # never trained on: for calibration
 MISSING = 400  # requests for absent tools that a world refuses, beside the corpus's own refusals
+TOOLS = (3, 12)  # made-up tools of a world; siblings of the last one may come on top
+NEIGHBOURS = (1, 1, 2, 3)
 EXTRACTIVE = (
     "person",
     "email",
@@ -119,12 +121,16 @@ class MadeUpArgument:
     descriptions: tuple[str, ...]
     default: Value
     choices: Mapping[str | int, str]
+    required: bool
 
     def declare(self, rng: random.Random) -> Argument:
         """The argument as one user might write it."""
         kind = TYPES[self.type]
         extractive = rng.random() < (0.8 if kind.item.name in EXTRACTIVE else 0.4)
-        return Argument(self.name, kind, rng.choice(self.descriptions), self.default, dict(self.choices), extractive)
+        about = rng.choice(self.descriptions)
+        return Argument(
+            self.name, kind, about, self.default, dict(self.choices), extractive, required=self.required
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,7 @@ class MadeUpTool:
     returns: str
     effect: str
     wordings: tuple[Wording, ...]
+    family: str = ""  # its siblings of one app or device say the same word; they stand in a toolbox together
 
     @cached_property
     def own_words(self) -> frozenset[str]:
@@ -171,8 +178,9 @@ def _tool(entry: Mapping[str, Any], file: str) -> MadeUpTool:
     wordings = [w for block in entry["wordings"] for w in _block(block, values, f"{file}:{entry['name']}")]
     arguments = tuple(_argument(argument) for argument in entry["arguments"])
     return MadeUpTool(
-        entry["name"], tuple(entry["descriptions"]), arguments, entry["returns"], entry["effect"], tuple(wordings)
-    )
+        entry["name"], tuple(entry["descriptions"]), arguments, entry["returns"], entry["effect"], tuple(wordings),
+        entry.get("family", ""),
+    )  # fmt: skip
 
 
 def _argument(entry: Mapping[str, Any]) -> MadeUpArgument:
@@ -181,9 +189,10 @@ def _argument(entry: Mapping[str, Any]) -> MadeUpArgument:
     if isinstance(choices, list):
         choices = {choice: str(choice) for choice in choices}
     default = entry.get("default")
+    required = default is None and entry["type"] in REQUIRED
     if default is None:
         default = TYPES[entry["type"]].empty
-    return MadeUpArgument(entry["name"], entry["type"], descriptions, _frozen(default), choices)
+    return MadeUpArgument(entry["name"], entry["type"], descriptions, _frozen(default), choices, required)
 
 
 def _frozen(value: Any) -> Value:
@@ -249,7 +258,7 @@ class Worlds:
         return world
 
     def _mixed(self, rng: random.Random) -> World:
-        chosen = rng.sample(self.madeup, min(len(self.madeup), rng.randint(5, 14)))
+        chosen = self.chosen(rng)
         shipped = [replace(tool, examples=() if rng.random() < 0.3 else tool.examples) for tool in self.tools]
         known, unseen = self._without_some(shipped, rng)
         tools, asked, shown = list(known), [], {}
@@ -269,6 +278,25 @@ class Worlds:
         asked = [w for w in asked if all(step.tool in toolbox for step in w.plan.steps)]
         generator = Generator([*refused, *served], toolbox, self.dictionary, self.seed, self.mix, asked=asked)
         return World(_with_examples(toolbox, shown, generator), generator)
+
+    def chosen(self, rng: random.Random) -> list[MadeUpTool]:
+        """A few families of tools: siblings must be told apart. Where no family is named, neighbours in the file are likely ones."""
+        most = min(len(self.madeup), rng.randint(*TOOLS))
+        chosen: dict[str, MadeUpTool] = {}
+        while len(chosen) < most:
+            at = rng.randrange(len(self.madeup))
+            family = self.madeup[at].family
+            run = self.madeup[at : at + rng.choice(NEIGHBOURS)]
+            for tool in self._families[family] if family else (t for t in run if not t.family):
+                chosen[tool.name] = tool
+        return list(chosen.values())
+
+    @cached_property
+    def _families(self) -> dict[str, list[MadeUpTool]]:
+        families: dict[str, list[MadeUpTool]] = {}
+        for tool in self.madeup:
+            families.setdefault(tool.family, []).append(tool)
+        return families
 
     @cached_property
     def _refusals(self) -> list[Wording]:
