@@ -35,8 +35,8 @@ from tinyagent_mlx.toolfile import load_toolbox
 
 _LOWEST, _HIGHEST = 0.0005, 0.5
 MARGIN = 4  # others word their requests otherwise than the validation cases
-TOOLBOXES, REQUESTS_EACH = 14, 18  # with one to three strangers each, and old requests that are tried on each
-OLD_REQUESTS = 200
+TOOLBOXES, REQUESTS_EACH = 60, 30  # with one to three strangers each, and old requests that are tried on each
+OLD_REQUESTS = 600
 RELUCTANCES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 EXAMPLES = 8  # that each stranger has at most
 # Of requests for shipped tools, and of refusals, may go to a new tool at most. A plan too many is shown and rejected; a tool of

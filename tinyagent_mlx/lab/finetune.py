@@ -47,7 +47,7 @@ from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Example, Toolbox
 
 HELD = 4  # every fourth example is held back, where there are at least twice as many
-OLD_CASES = 120  # requests for shipped tools, from held-back wordings
+OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 0.01  # of the old tools' success
 BLENDS = (
     1.0,
@@ -61,7 +61,7 @@ HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a w
 ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
 REFUSALS = 300  # wordings at most that are refused beside own tools
 REPLAY = train_planner.MIX
-MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.7)
+MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6)
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _still_refused(
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
-        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=1.5e-5, decoder_lr=1.5e-4, warmup=10, floor=0.05,
+        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=1.5e-5, decoder_lr=2e-4, warmup=10, floor=0.05,
         save_every=50, quantized=0.3,
     )  # fmt: skip
 
