@@ -26,6 +26,8 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+BARE = 0.3  # of the times after "at" and the like are an hour alone
+_BEFORE_HOURS = re.compile(r"(?:^|\s)(?:at|@|by|to|until|till?|from|frm|and|between)\s+$", re.IGNORECASE)
 _NUMBERS = [
     "zero",
     "one",
@@ -65,10 +67,13 @@ class Filler:
             for file in sorted(self.folder.glob("*.txt"))
         }
 
-    def value(self, slot: str, spoken: bool) -> str:
-        """A value for a slot; `spoken` gives it as a transcript would."""
+    def value(self, slot: str, spoken: bool, after: str = "") -> str:
+        """A value for a slot; `spoken` gives it as a transcript would. `after` is the wording's text before the slot."""
         kind = re.sub(r"\d+$", "", slot)
-        value = self._draw(kind, spoken)
+        if kind in ("time", "end") and _BEFORE_HOURS.search(after) and self.rng.random() < BARE:
+            value = self.hour(spoken)
+        else:
+            value = self._draw(kind, spoken)
         if spoken and kind not in ("email", "phone", "url"):
             value = re.sub(r"[,;!?\"“”()]|(?<!\w)-|-(?!\w)|\.(?=\s|$)", "", value).lower()
             value = re.sub(r"\s+", " ", value).strip() or "this"
@@ -233,6 +238,11 @@ class Filler:
         town = f", {self._word().capitalize()}" if rng.random() < 0.35 else ""
         return f"{rng.randint(1, 2400)} {street} {kind}{town}"
 
+    def hour(self, spoken: bool) -> str:
+        """An hour as most people say it: "3", where "at" stands before it."""
+        hour = self.rng.randint(1, 12)
+        return _NUMBERS[hour] if self.rng.random() < (0.7 if spoken else 0.12) else str(hour)
+
     def time(self, spoken: bool) -> str:
         rng = self.rng
         hour, minute = rng.randint(1, 12), rng.choice((0, 0, 0, 0, 30, 30, 15, 45, rng.randint(0, 11) * 5))
@@ -338,7 +348,7 @@ class Filler:
                 (f"in {number} minutes", f"in {rng.choice(('an hour', 'two hours', 'half an hour', '3 hours'))}")
             )
         if draw < 0.5:
-            return f"{date} at {time}"
+            return f"{date} at {self.hour(spoken) if rng.random() < BARE else time}"
         if draw < 0.68:
             return f"{date} {time}"
         if draw < 0.76:
@@ -347,7 +357,9 @@ class Filler:
             return f"{time} {date}"
         if draw < 0.9:
             return f"{rng.choice(('tomorrow', _choice(rng, _DAYS)))} {rng.choice(('morning', 'afternoon', 'evening'))} at {time}"
-        if draw < 0.95:
+        if draw < 0.92:
+            return f"{rng.choice(('tomorrow', 'today', _choice(rng, _DAYS)))} {self.hour(spoken)}"
+        if draw < 0.96:
             return f"{date}, {time}"
         return (
             f"{rng.choice(('tomorrow', 'this', _choice(rng, _DAYS)))} {rng.choice(('morning', 'afternoon', 'evening'))}"

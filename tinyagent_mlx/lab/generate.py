@@ -173,7 +173,7 @@ class Generator:
         if own and self.rng.random() < 0.6:
             value = self.rng.choice(own)
             return value.lower() if spoken else value
-        return self.filler.value(slot, spoken)
+        return self.filler.value(slot, spoken, wording.text.partition(f"{{{slot}}}")[0])
 
     def _share_people(self, values: dict[str, str], people: list[str]) -> None:
         """In a composed request, somebody named before is sometimes named again."""
