@@ -159,11 +159,21 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
     [
         (Scores(0.5, 0.9), Scores(0.9, 0.9), True),
         (Scores(0.5, 0.9), Scores(0.9, 0.89), True),
+        (Scores(0.5, 180 / 199), Scores(0.9, 178 / 199), True),
+        (Scores(0.5, 180 / 199), Scores(0.9, 177 / 199), False),
         (Scores(0.5, 0.9), Scores(0.9, 0.88), False),
         (Scores(0.5, 0.9), Scores(0.4, 0.95), False),
         (Scores(None, 0.9), Scores(None, 0.9), True),
     ],
-    ids=["gained", "lost a point", "lost two points", "own tools lost", "nothing held back"],
+    ids=[
+        "gained",
+        "lost a point",
+        "two of 199",
+        "three of 199",
+        "lost two points",
+        "own tools lost",
+        "nothing held back",
+    ],
 )
 def test_only_what_is_better_is_installed(before, after, better):
     assert Outcome(before, after).better is better
