@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tinyagent_mlx import decisions
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decisions import END_PLAN, SPECIALS, STOP, Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import EMPTY, END_PLAN, SPECIALS, STOP, Cursor, Layout, Oracle
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.plan import Plan, parse_plan, print_plan
-from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.values import Mixed, Ref
 from tinyagent_mlx.words import split_words
 
@@ -183,6 +184,35 @@ def test_a_tool_that_needs_a_file_waits_for_one(layout):
     assert at.legal()[summarize]
     at.choose(summarize)
     assert np.flatnonzero(at.legal()).tolist() == [layout.steps_at]
+
+
+@pytest.mark.parametrize(
+    ("examples", "strict", "legal"),
+    [
+        (("Tom", "Ana"), True, False),
+        (("Tom", "Ana"), False, True),
+        (("Tom", ""), True, True),
+        (("Tom",), True, True),
+    ],
+    ids=["always filled", "a shipped tool", "once left empty", "one example is no rule"],
+)
+def test_an_own_tool_waits_for_the_addresses_that_each_of_its_examples_has(examples, strict, legal, shipped_tools):
+    share = replace(shipped_tools["forward_email"], name="share", examples=tuple(map(_shared_with, examples)))
+    tools = Toolbox((*shipped_tools, share), shipped_tools.rules)
+    layout = Layout(tools, frozenset(["share"] if strict else []))
+    at, number = cursor(layout, "share it with Tom"), SPECIALS + tools.names.index("share")
+    assert at.legal()[number] == legal
+    at.choose(SPECIALS + tools.names.index("get_email_address"))
+    while not at.steps:
+        at.choose(int(np.flatnonzero(at.legal())[-1]))
+    assert at.legal()[number]
+    at.choose(number)
+    assert at.legal()[EMPTY] == legal
+
+
+def _shared_with(name: str) -> Example:
+    lookup, reference = (f'1. get_email_address("{name}")\n2. ', '"$1"') if name else ("1. ", "")
+    return Example(f"share with {name}", parse_plan(f'{lookup}share([{reference}], [], "", [])'))
 
 
 def test_a_span_ends_where_it_begins_or_later(layout):

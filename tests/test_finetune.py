@@ -132,6 +132,28 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     assert added[tool_at[1], END_PLAN] == 0
 
 
+def test_held_back_examples_join_after_most_of_the_steps(about):
+    assert finetune.joins(about, 160) == 104
+    assert finetune.joins(about, 6) == 6
+    assert finetune.joins(replace(about, held=()), 160) == 160
+    whole = finetune.everything(about)
+    assert (whole.shown, whole.held) == ((*about.shown, *about.held), ())
+
+
+def test_own_tools_stand_by_where_nobody_asks_for_them(about, shipped_tools):
+    wordings = finetune.corpus.split(finetune.corpus.read_corpus()).train
+    worlds = finetune.OwnWorlds(
+        about, wordings, ["amber", "basil"], 0, finetune.Worlds(wordings, shipped_tools, [], ["amber"], 0)
+    )
+    asked = []
+    for number in range(4):
+        world = worlds.draw(number)
+        rows = [row for row, _ in zip(world.generator.rows(), range(40), strict=False)]
+        own = {step.tool for row in rows for step in row.plan.steps} & set(about.names)
+        asked.append((set(about.names) <= set(world.tools.names), bool(own)))
+    assert asked == [(True, True), (True, False), (True, True), (False, False)]
+
+
 def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):
     start, out = tmp_path / "start", tmp_path / "out"
     small_engine(start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,14 @@ def test_wordings_are_many_and_make_rows_that_check():
     generator = Generator(found, TOOLS, ["amber", "basil", "cedar"], 0)
     requests = {row.request for row, _ in zip(generator.rows(), range(20), strict=False)}
     assert len(requests) > 15
+
+
+def test_a_choice_that_is_said_is_said_otherwise_too():
+    example = Example("how do I walk to the zoo", parse_plan('1. maps_show_directions("", "the zoo", "w")'))
+    assert not list(own.other_choices(example, TOOLS))  # "w" is not a word of the request
+    lights = load_toolbox(Path(__file__).parent / "scenarios" / "lights" / "tools.yaml")
+    example = Example("all lights off", parse_plan('1. set_lights("", "off", 0)'))
+    (found,) = own.other_choices(example, lights)
+    assert (found.request, print_plan(found.plan).splitlines()[0]) == ("all lights on", '1. set_lights("", "on", 0)')
+    twice = Example("lights off, all off", example.plan)
+    assert not list(own.other_choices(twice, lights))

@@ -47,6 +47,7 @@ class Slot:
     tool: Tool
     argument: Argument
     constants: tuple[tuple[Value, int], ...]  # (value, candidate number)
+    filled: bool = False  # as its tool's examples show, it is never empty
 
     @cached_property
     def spans(self) -> bool:
@@ -65,14 +66,19 @@ class Slot:
     @cached_property
     def may_be_empty(self) -> bool:
         kind = self.argument.type
-        return not (self.constants or kind.needed or kind.name == "file_path" or self.argument.required)
+        required = self.argument.required or self.filled
+        return not (self.constants or kind.needed or kind.name == "file_path" or required)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The candidates and slots of a toolbox, numbered."""
+    """The candidates and slots of a toolbox, numbered.
+
+    Of the tools named in `strict`, a list of addresses that every example fills is never left empty.
+    """
 
     tools: Toolbox
+    strict: frozenset[str] = frozenset()
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
@@ -84,7 +90,8 @@ class Layout:
                     values = (False, True)
                 constants = tuple((value, number + index) for index, value in enumerate(values))
                 number += len(constants)
-                slots.append(Slot(tool, argument, constants))
+                filled = tool.name in self.strict and _always_filled(tool, argument)
+                slots.append(Slot(tool, argument, constants, filled))
         return tuple(slots)
 
     @cached_property
@@ -130,6 +137,19 @@ class Layout:
         """Requests that tools.yaml gives as examples, and the number of the tool that each stands under."""
         found = [(e.request, n) for n, tool in enumerate(self.tools) for e in tool.examples[:EXAMPLES]]
         return [request for request, _ in found], [number for _, number in found]
+
+
+def _always_filled(tool: Tool, argument: Argument) -> bool:
+    """Whether a list of addresses or numbers stands in every example of its tool, of which there are two or more."""
+    place = tool.arguments.index(argument)
+    steps = [step for e in tool.examples for step in e.plan.steps if step.tool == tool.name]
+    kind = argument.type
+    return (
+        kind.is_list
+        and kind.item.name in ("email", "phone")
+        and len(steps) > 1
+        and all(s.arguments[place] for s in steps)
+    )
 
 
 def _such_as(slot: Slot) -> str:
@@ -200,12 +220,14 @@ class Cursor:
 
     def _fillable(self, tool: Tool) -> bool:
         """Whether there is something for each argument that must not be empty: a file path comes from an earlier step."""
-        for argument in tool.arguments:
+        first = self.layout.first_slot[tool.name]
+        for slot in self.layout.slots[first : first + len(tool.arguments)]:
+            argument = slot.argument
             if argument.type.name == "file_path" and not self._referable(argument):
                 return False
             if argument.type.needed and not any(self._fitting(argument)):
                 return False
-            if argument.required and not (self._referable(argument) or any(self._fitting(argument))):
+            if (argument.required or slot.filled) and not (self._referable(argument) or any(self._fitting(argument))):
                 return False
         return True
 

@@ -20,6 +20,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from tinyagent_mlx.errors import PlannerError
+from tinyagent_mlx.gelu import gelu
 from tinyagent_mlx.words import SHAPES, shape
 
 MAX_TOKENS = 256
@@ -68,7 +69,7 @@ class Layer(nn.Module):
 
     def __call__(self, x: mx.array, mask: mx.array) -> mx.array:
         x = self.attention_norm(x + self.attention(x, mask))
-        return self.norm(x + self.down(nn.gelu(self.up(x))))
+        return self.norm(x + self.down(gelu(self.up(x))))
 
 
 class Encoder(nn.Module):

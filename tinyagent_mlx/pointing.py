@@ -67,9 +67,9 @@ class PointerEngine:
         """Encode a toolbox, once for each fingerprint."""
         found = self._compiled.get(tools.fingerprint)
         if found is None:
-            layout = Layout(tools)
             seen = self.manifest.get("tools", tools.names)
             unseen = [name for name in tools.names if name not in seen]
+            layout = Layout(tools, frozenset(unseen))
             schema = encode_schema(self.model, self.tokenizer, layout, self._vectors)
             looked = self.model.retrieval.look(schema.tools)
             mx.eval(vars(looked))

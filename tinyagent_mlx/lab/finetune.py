@@ -16,7 +16,7 @@ import itertools
 import json
 import random
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -35,18 +35,21 @@ from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.evaluation import evaluate
-from tinyagent_mlx.lab import corpus, own, train_planner
-from tinyagent_mlx.lab.batches import Batches, Targets
+from tinyagent_mlx.lab import chains, corpus, own, train_planner
+from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import Drawing, World, Worlds, read_madeup
+from tinyagent_mlx.lab.rephrase import Rephraser
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Example, Toolbox
+from tinyagent_mlx.words import split_words
 
 HELD = 4  # every fourth example is held back, where there are at least twice as many
+JOINING = 0.65  # of the steps are made without the held-back examples; then these have been measured, and join
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 BLENDS = (
@@ -61,6 +64,11 @@ HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a w
 ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
 REFUSALS = 300  # wordings at most that are refused beside own tools
 REPLAY = train_planner.MIX
+UNASKED = replace(REPLAY, refusals=0.25, composed=0.23)
+PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped tools at most, to each own request
+VARIANTS = 4  # of each such chain whose result is named in one clause
+REPHRASED = 0.5  # how likely an own request is said in other words
+REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
 MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6)
 
 
@@ -138,8 +146,10 @@ class OwnWorlds:
         dictionary: list[str],
         seed: int,
         others: Drawing | None = None,
+        rephraser: Rephraser | None = None,
     ):
         self.about, self.dictionary, self.seed, self.others = about, dictionary, seed, others
+        self.rephraser = rephraser
         self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
 
     @cached_property
@@ -150,17 +160,62 @@ class OwnWorlds:
         return {e: [replace(w, values=values) for w in own.wordings([e], about.tools)] for e in about.shown}
 
     def draw(self, number: int, rank: int = 0) -> World:
-        if self.others and number % 2:
+        if self.others and number % 4 == 3:
             return self.others.draw(number, rank)
         rng = random.Random(f"{self.seed}/own/{number}")
+        if number % 4 == 1:
+            return self._unasked(number, rank)
         hide = 1.0 if rng.random() < BARE else HIDDEN
         hidden = {example for example in self._asked if rng.random() < hide}
-        asked = [w for e, ws in self._asked.items() if e in hidden or rng.random() < ALSO_SHOWN for w in ws]
-        asked = asked or [w for ws in self._asked.values() for w in ws]
+        drawn = [ws for e, ws in self._asked.items() if e in hidden or rng.random() < ALSO_SHOWN] or [
+            *self._asked.values()
+        ]
+        asked = [w for ws in drawn for w in ws]
+        asked += self._chained(asked, [ws[0] for ws in drawn], rng)
+        asked = [self._rephrased(w, rng) for w in asked]
         tools = _without(self.about.tools, hidden.union(self.about.held))
         generator = Generator(self.wordings, tools, self.dictionary, self.seed, MIX, asked=asked)
         generator.rng.seed(f"{self.seed}/own/{number}/{rank}")
         return World(tools, generator)
+
+    def _unasked(self, number: int, rank: int) -> World:
+        """The own tools at hand, and nobody asks for them."""
+        tools = _showing(self.about)
+        generator = Generator(self.wordings, tools, self.dictionary, self.seed, UNASKED)
+        generator.rng.seed(f"{self.seed}/unasked/{number}/{rank}")
+        return World(tools, generator)
+
+    def _chained(self, asked: Sequence[Wording], plain: Sequence[Wording], rng: random.Random) -> list[Wording]:
+        """Some of what is asked for, with its result passed on to a shipped tool, or after one that gives it something.
+
+        `plain` are the wordings of `asked` without frames of politeness.
+        """
+        tools, names = self.about.tools, self.about.names
+        count = len(asked)
+        on = list(chains.passed_on(asked, tools, names))
+        takers = list(chains.taking(asked, self._givers, tools, names))
+        after = [
+            chains.after(rng.choice(givers), taker, rng.choice(chains.BETWEEN))
+            for taker, givers in rng.choices(takers, k=min(len(takers), round(AFTER * count)))
+        ]
+        after += rng.sample(on, min(len(on), round(PASSED_ON * count)))
+        for find, share in ((chains.told, TOLD), (chains.named, NAMED)):
+            found = [w for _ in range(VARIANTS) for w in find(plain, tools, names, rng)]
+            found = [replace(w, text=own.framed(w.text, rng)) for w in found]
+            after += rng.sample(found, min(len(found), round(share * count)))
+        return after
+
+    @cached_property
+    def _givers(self) -> list[Wording]:
+        """Shipped wordings of one intent."""
+        return [w for w in self.wordings if w.plan.steps and not any(s.tool in self.about.names for s in w.plan.steps)]
+
+    def _rephrased(self, wording: Wording, rng: random.Random) -> Wording:
+        """The wording in other words and another manner, or as it is."""
+        register = rng.choices(REGISTERS, SHARES)[0]
+        if self.rephraser is None or rng.random() > REPHRASED:
+            return replace(wording, register=register)
+        return replace(wording, text=self.rephraser.text(wording.text, rng), register=register)
 
 
 def _showing(about: Lesson) -> Toolbox:
@@ -225,6 +280,23 @@ def taken_now(engine: PointerEngine, about: Lesson, request: str) -> bool:
     return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
 
 
+def rephraser(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Rephraser:
+    """Other words for the own tools' examples, by the model's own word vectors."""
+    table = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
+    choices = [
+        text
+        for name in about.names
+        for argument in about.tools[name].arguments
+        for choice in argument.choices.items()
+        for text in map(str, choice)
+    ]
+    return Rephraser(table, pieces, _words(choices), _words(example.request for example in about.shown))
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word.text.lower() for text in texts for word in split_words(text)}
+
+
 def _still_refused(
     wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]
 ) -> list[Wording]:
@@ -253,7 +325,8 @@ def finetune(
 ) -> Outcome | None:
     """Train from the planner folder `start` and write a planner folder to `out`/planner; None when `tell` stopped it.
 
-    What was stopped, by an error that `measured` raises too, goes on when it is called again with the same `out`.
+    The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
+    error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     before_file, engine = out / "before.json", PointerEngine(start)
     old_tools = old_cases(about, engine)
@@ -263,40 +336,87 @@ def finetune(
         before = score(engine, about, old_tools, measured)
         out.mkdir(parents=True, exist_ok=True)
         before_file.write_text(json.dumps(asdict(before)))
-    model, _ = weights.load(start)
+    model, manifest = weights.load(start)
     for table in (model.encoder.word_embeddings, model.encoder.position_embeddings):
         table.freeze()
-    words = open_dictionary(vocabulary(start))
-    wordings = corpus.split(corpus.read_corpus()).train
-    old = about.tools.subset([name for name in about.tools.names if name not in about.names])
-    served = [w for w in wordings if all(step.tool in old for step in w.plan.steps)]
-    others = Worlds(served, old, read_madeup(), words, settings.seed, REPLAY)
-    worlds = OwnWorlds(about, _still_refused(wordings, engine, about, words), words, settings.seed, others)
-    batches = Batches(worlds, WordTokenizer(start / "tokenizer.json"), settings.batch)
-    unseen = engine.manifest.get("unseen", {})
-    bonus = OwnBonus(about.names, unseen["floor"], engine.manifest.get("reluctance", 0.0)) if unseen else None
-    if fit(model, settings, batches, tell, settings.steps, bonus) < settings.steps:
+    unseen = manifest.get("unseen", {})
+    bonus = OwnBonus(about.names, unseen["floor"], manifest.get("reluctance", 0.0)) if unseen else None
+    drawn = _Drawn(engine, about, start, settings)
+    joining = joins(about, settings.steps)
+    if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
         return None
-    outcome = _best_blend(model, about, start, out / "planner", settings, before, old_tools, measured)
+    held = _held_scores(model, about, start, out, settings)
+    if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
+        return None
+    outcome = _best_blend(model, about, start, out / "planner", settings, before, held, old_tools, measured)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
 
 
+def joins(about: Lesson, steps: int) -> int:
+    """The step from which on the held-back examples are learnt from too: a whole number of pools, `steps` where none is held."""
+    return int(steps * JOINING) // POOL * POOL or steps if about.held else steps
+
+
+def everything(about: Lesson) -> Lesson:
+    """The lesson with nothing held back."""
+    return replace(about, shown=(*about.shown, *about.held), held=())
+
+
+class _Drawn:
+    """What a fine-tuning draws its batches from, whatever examples are held back."""
+
+    def __init__(self, engine: PointerEngine, about: Lesson, start: Path, settings: Recipe):
+        self._pieces = vocabulary(start)
+        self._words, self._model = open_dictionary(self._pieces), engine.model
+        self._tokenizer, self._settings = WordTokenizer(start / "tokenizer.json"), settings
+        wordings = corpus.split(corpus.read_corpus()).train
+        old = about.tools.subset([name for name in about.tools.names if name not in about.names])
+        served = [w for w in wordings if all(step.tool in old for step in w.plan.steps)]
+        self._others = Worlds(served, old, read_madeup(), self._words, settings.seed, REPLAY)
+        self._wordings = _still_refused(wordings, engine, about, self._words)
+
+    def batches(self, about: Lesson) -> Batches:
+        other_words = rephraser(self._model, self._pieces, about)
+        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, self._others, other_words)
+        return Batches(worlds, self._tokenizer, self._settings.batch)
+
+
+def _held_scores(
+    tuned: PointerModel, about: Lesson, start: Path, out: Path, settings: Recipe
+) -> dict[float, float | None]:
+    """Success on the held-back examples before they join, by the share of the way to the tuned weights."""
+    file = out / "held.json"
+    if not file.is_file():
+        found = {}
+        for share in BLENDS if about.held else ():
+            _blend(tuned, about, start, out / "planner", settings, share)
+            found[str(share)] = _success(PointerEngine(out / "planner"), _showing(about), _held_cases(about))
+        file.write_text(json.dumps(found))
+    scores = json.loads(file.read_text())
+    return {share: scores.get(str(share)) for share in BLENDS}
+
+
 def _best_blend(
     tuned: PointerModel, about: Lesson, start: Path, folder: Path, settings: Recipe, before: Scores,
-    old_tools: Sequence[Case], measured: Measured,
+    held: Mapping[float, float | None], old_tools: Sequence[Case], measured: Measured,
 ) -> Outcome:  # fmt: skip
     """Write the tuned weights; where the old tools lost too much, lie nearer to the old weights, as near as it takes."""
-    arrays = weights.flat(tuned.parameters())
     for share in BLENDS:
-        model, manifest = weights.load(start)
-        old = weights.flat(model.parameters())
-        model.load_weights([(name, old[name] + share * (array - old[name])) for name, array in arrays.items()])
-        write(model, manifest, about, start, folder, settings, share)
-        outcome = Outcome(before, score(PointerEngine(folder), about, old_tools, measured), share)
+        _blend(tuned, about, start, folder, settings, share)
+        old = _success(PointerEngine(folder), about.tools, old_tools, measured)
+        outcome = Outcome(before, Scores(held[share], old), share)
         if outcome.better:
             break
     return outcome
+
+
+def _blend(tuned: PointerModel, about: Lesson, start: Path, folder: Path, settings: Recipe, share: float) -> None:
+    """Write weights that lie `share` of the way from the old ones to the tuned ones."""
+    model, manifest = weights.load(start)
+    old, arrays = weights.flat(model.parameters()), weights.flat(tuned.parameters())
+    model.load_weights([(name, old[name] + share * (array - old[name])) for name, array in arrays.items()])
+    write(model, manifest, about, start, folder, settings, share)
 
 
 def forget(out: Path) -> None:
@@ -322,14 +442,21 @@ def write(
 
 
 def score(engine: PointerEngine, about: Lesson, old: Sequence[Case], measured: Measured = _unseen) -> Scores:
-    """Success on the held-back examples and on `old` cases of the shipped tools, with the whole toolbox."""
-    tools = _showing(about)
+    """Success on the held-back examples, which no tool shows then, and on `old` cases of the shipped tools."""
+    own = _success(engine, _showing(about), _held_cases(about)) if about.held else None
+    return Scores(own, _success(engine, about.tools, old, measured))
+
+
+def _held_cases(about: Lesson) -> list[Case]:
+    return [Case(f"held-{n}", e.request, (e.plan,), NOW, ()) for n, e in enumerate(about.held)]
+
+
+def _success(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> float:
+    """Dag success, from 0 to 1."""
     agent = Agent(tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
-    held = [Case(f"held-{n}", e.request, (e.plan,), NOW, ()) for n, e in enumerate(about.held)]
     done = itertools.count(1)
-    rows = evaluate(agent, [*held, *old], NOW, lambda row: measured(next(done), len(held) + len(old)))
-    right = [row.dag for row in rows]
-    return Scores(sum(right[: len(held)]) / len(held) if held else None, sum(right[len(held) :]) / len(old))
+    rows = evaluate(agent, cases, NOW, lambda row: measured(next(done), len(cases)))
+    return sum(row.dag for row in rows) / len(rows)
 
 
 def old_cases(about: Lesson, engine: PointerEngine) -> list[Case]:

@@ -6,10 +6,11 @@ corpus's fillers, take its place. This module knows nothing of models.
 
 from __future__ import annotations
 
+import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tinyagent_mlx.errors import PlanError
@@ -67,7 +68,10 @@ _UNIT = re.compile(r"\b(min|minute|hour|hr|sec|second|day)s?\b|\d\s?[hms]\b", re
 
 _FRAMES = (
     "could you {}", "can you {}?", "please {}", "I want you to {}", "hey, {}", "{} please", "would you {} for me?", "{} now",
-    "ok, {}", "let's {}", "I'd like to {}", "quickly {}", "{}, thanks",
+    "ok, {}", "let's {}", "I'd like to {}", "quickly {}", "{}, thanks", "I need you to {}", "kindly {}", "so {}", "just {}",
+    "go ahead and {}", "any chance you could {}?", "be so good and {}", "uh {}", "um, {}", "{} for me", "{}, would you?",
+    "I was wondering if you could {}", "right, {}", "alright then, {}", "{} if you don't mind", "you may {}",
+    "what I need: {}", "do me a favour and {}", "I must {}", "next thing, {}", "oh, {}", "{} when you get the chance",
 )  # fmt: skip
 
 
@@ -201,16 +205,41 @@ def _moment_kind(words: str) -> str:
 
 
 def wordings(examples: Sequence[Example], tools: Toolbox) -> Iterator[Wording]:
-    """Every example as a wording, plain and in frames of politeness, none twice."""
+    """Every example as a wording, plain and in frames of politeness, none twice; where it says a choice, in turn with the others."""
     own = values(examples, tools)
     seen: set[str] = set()
     for number, example in enumerate(examples):
-        plain = wording(example, tools, f"example {number + 1}: {print_plan(example.plan)[:40]}", own)
-        for text in (plain.text, *(_framed(plain.text, frame) for frame in _FRAMES)):
-            found = Wording(text, "terse", plain.plan, plain.source, values=own)
+        source = f"example {number + 1}: {print_plan(example.plan)[:40]}"
+        plain = [wording(e, tools, source, own) for e in (example, *other_choices(example, tools))]
+        for place, frame in enumerate(("{}", *_FRAMES)):
+            one = plain[0] if place % 2 == 0 else plain[place // 2 % len(plain)]
+            found = replace(one, text=_framed(one.text, frame) if place else one.text)
             if found.key not in seen:
                 seen.add(found.key)
                 yield found
+
+
+def other_choices(example: Example, tools: Toolbox) -> Iterator[Example]:
+    """The example with each other choice, where the request says the one that its plan holds, and says it once."""
+    for at, step in enumerate(example.plan.steps):
+        for place, (value, argument) in enumerate(zip(step.arguments, tools[step.tool].arguments, strict=True)):
+            said = re.compile(rf"(?<!\w){re.escape(str(value))}(?!\w)", re.IGNORECASE)
+            if value not in argument.choices or len(said.findall(example.request)) != 1:
+                continue
+            for other in argument.choices:
+                if other != value:
+                    arguments = (*step.arguments[:place], other, *step.arguments[place + 1 :])
+                    steps = (
+                        *example.plan.steps[:at],
+                        replace(step, arguments=arguments),
+                        *example.plan.steps[at + 1 :],
+                    )
+                    yield Example(said.sub(str(other), example.request), Plan(steps))
+
+
+def framed(text: str, rng: random.Random) -> str:
+    """A wording in a frame of politeness, or as it is."""
+    return text if rng.random() < 0.4 else _framed(text, rng.choice(_FRAMES))
 
 
 def _framed(text: str, frame: str) -> str:
