@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tinyagent_mlx.lab.train_planner import Progress
     from tinyagent_mlx.toolbox import Example, Toolbox
 
-STEPS = 160
+STEPS = 144
 WIDTH = 24  # of the progress bar, in characters
 
 

@@ -56,6 +56,15 @@ _FILE = (
 _CONSUMERS = {"text": _TEXT, "url": _TEXT, "file_path": _FILE}
 BETWEEN = (" and ", ", then ", " and then ", ", ", ". Then ")
 
+# What a result is called when it is taken up.
+_PRONOUNS = ("it", "it", "it", "that", "this")
+_CALLED = {
+    "open_note": ("the note", "that note"), "summarize_pdf": ("the summary", "that summary"),
+    "get_zoom_meeting_link": ("the link", "that link"), "maps_show_directions": ("the route", "that route", "the directions"),
+    "maps_open_location": ("the map", "that map"), "open_and_get_file_path": ("the file", "that file"),
+}  # fmt: skip
+_TAKEN = "\ue002"  # where a result is taken up, in a wording of `taking`
+
 # What an own tool gives as the object of a shipped one: {} is a noun phrase or, after the bar, a question.
 _TOLD_TEXT = (
     (
@@ -86,7 +95,7 @@ _TOLD_FILE = (
     (
         '1. get_email_address({person9})\n2. compose_new_email(["$1"], [], "", "", ["$0"])',
         ("email {person9} {}", "mail {} to {person9}", "send {person9} {} by email", "{person9} needs {} by email",
-         "attach {} to an email to {person9}", "email {} off to {person9}", "get {} over to {person9} by email"),
+         "attach {} to an email to {person9}", "get {} to {person9} by email"),
     ),
     (
         '1. reply_to_email([], "", ["$0"])',
@@ -95,7 +104,7 @@ _TOLD_FILE = (
 )  # fmt: skip
 _TOLD = {"text": _TOLD_TEXT, "url": _TOLD_TEXT, "file_path": _TOLD_FILE}
 _THING = re.compile(
-    r"(?:(?:find|get|show|see|fetch|give|list|grab|take|bring up|pull up|look up|dig out|open|read)(?: me)?|(?:where|what)(?:'s| is| are))"
+    r"(?:(?:find|get|show|see|tell|fetch|give|list|grab|take|bring up|pull up|look up|dig out|open|read)(?: me)?|(?:where|what)(?:'s| is| are))"
     r" ((?:the|my|a|an|this|that|all|our|every|today's|tomorrow's|yesterday's)\b.+)",
     re.IGNORECASE,
 )
@@ -175,10 +184,11 @@ def told(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng:
     """Own wordings that ask for a thing, as the object of a shipped tool's: a random one for each tool that may take it."""
     for wording in wordings:
         last = wording.plan.steps[-1]
-        if sum(step.tool in names for step in wording.plan.steps) != 1 or tools[last.tool].returns not in GIVES:
+        if last.tool not in names or tools[last.tool].returns not in GIVES:
             continue
         text = re.sub(r"[.!?]+$", "", wording.text)
-        thing, question = _THING.fullmatch(text), _QUESTION.fullmatch(text)
+        alone = sum(step.tool in names for step in wording.plan.steps) == 1
+        thing, question = alone and _THING.fullmatch(text), _QUESTION.fullmatch(text)
         for ending, *frames in _TOLD[tools[last.tool].returns]:
             plan = parse_plan(mark(ending))
             found = [(frame, thing[1]) for frame in frames[0] if thing]
@@ -208,7 +218,8 @@ def named(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng
 def taking(
     wordings: Sequence[Wording], givers: Sequence[Wording], tools: Toolbox, names: Sequence[str]
 ) -> Iterator[tuple[Wording, list[Wording]]]:
-    """Own wordings that say "it" for what a step before gives, each with the shipped wordings that may stand before it."""
+    """Own wordings that take up what a step before gives, each with the shipped wordings that may stand before it; `after`
+    joins the two."""
     for wording, slot, place in _takers(wordings, tools, names):
         step = wording.plan.steps[0]
         takes = tools[step.tool].arguments[place].type.takes_reference_to
@@ -217,7 +228,7 @@ def taking(
         if fitting:
             arguments = tuple("$0" if n == place else v for n, v in enumerate(step.arguments))
             plan = Plan((Step(1, step.tool, arguments),))
-            yield replace(wording, text=wording.text.replace(f"{{{slot}}}", "it", 1), plan=plan), fitting
+            yield replace(wording, text=wording.text.replace(f"{{{slot}}}", _TAKEN, 1), plan=plan), fitting
 
 
 def _takers(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str]) -> Iterator[tuple[Wording, str, int]]:
@@ -243,17 +254,18 @@ def _takers(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str]) -
                 yield wording, slot, place
 
 
-def after(giver: Wording, taker: Wording, between: str) -> Wording:
+def after(giver: Wording, taker: Wording, rng: random.Random) -> Wording:
     """A wording of `taking()` behind one that gives the result."""
     names = {slot: f"{slot}8" for slot in taker.slots}
-    text = re.sub(r"\{(\w+)\}", lambda m: f"{{{names[m[1]]}}}", taker.text)
+    called = rng.choice([*_PRONOUNS, *_CALLED.get(giver.plan.steps[-1].tool, ())])
+    text = re.sub(r"\{(\w+)\}", lambda m: f"{{{names[m[1]]}}}", taker.text).replace(_TAKEN, called)
     step = taker.plan.steps[0]
     count = len(giver.plan.steps)
     renamed = tuple(_renamed(_taking(value, count), names) for value in step.arguments)
     plan = Plan((*giver.plan.steps, Step(count + 1, step.tool, renamed)))
     found = replace(
         taker,
-        text=re.sub(r"[.!?]+$", "", giver.text) + between + text[:1].lower() + text[1:],
+        text=re.sub(r"[.!?]+$", "", giver.text) + rng.choice(BETWEEN) + text[:1].lower() + text[1:],
         plan=plan,
         register=giver.register,
     )

@@ -1,13 +1,14 @@
 """Fine-tune the default planner on a user's own tools: from the examples in their tools.yaml, on their machine.
 
-Half of most batches asks for own tools (the examples as wordings with slots, alone and joined with the corpus's), the rest
-replays the shipped data and its refusals. What is asked for is seldom shown as an example at the same time: a request to
-come will be none either. Every other pool of batches is the shipped recipe's, with made-up tools, so that the planner goes on
-reading what it has not seen. Refusals that an own tool takes care of now are left out, of training and of measuring.
+Of four pools of batches two ask for own tools: the examples as wordings with slots, in other words (`rephrase`), alone, joined
+with the corpus's, and passing results to shipped tools and back (`chains`). What is asked for is seldom shown as an example at
+the same time: a request to come will be none either. In the third pool the own tools are at hand and nobody asks for them, so
+that old requests go on going where they went. The fourth is the shipped recipe's, with made-up tools, so that the planner goes
+on reading what it has not seen. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
-Before and after are measured on examples that training never sees and on held-back wordings of the shipped tools. Where the
-old tools lost, weights between the old and the tuned ones are tried; the result is installed only if it is better and the old
-tools lost no more than a point. This module knows nothing of screens.
+Before and after are measured on examples held back, which join for the last third of the steps once they have been measured,
+and on held-back wordings of the shipped tools. Where the old tools lost, weights between the old and the tuned ones are tried;
+the result is installed only if it is better and the old tools lost no more than a point. This module knows nothing of screens.
 """
 
 from __future__ import annotations
@@ -52,13 +53,10 @@ HELD = 4  # every fourth example is held back, where there are at least twice as
 JOINING = 0.65  # of the steps are made without the held-back examples; then these have been measured, and join
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
-BLENDS = (
-    1.0,
-    0.7,
-    0.45,
-    0.25,
-)  # of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903)
+# Shares of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903).
+BLENDS = (1.0, 0.8, 0.6, 0.4)
 NOW = datetime(2026, 11, 23, 9)
+WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
 ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
@@ -69,7 +67,7 @@ PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped too
 VARIANTS = 4  # of each such chain whose result is named in one clause
 REPHRASED = 0.5  # how likely an own request is said in other words
 REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
-MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6)
+MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6, lengths=(6, 2, 1))
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ class OwnWorlds:
         on = list(chains.passed_on(asked, tools, names))
         takers = list(chains.taking(asked, self._givers, tools, names))
         after = [
-            chains.after(rng.choice(givers), taker, rng.choice(chains.BETWEEN))
+            chains.after(rng.choice(givers), taker, rng)
             for taker, givers in rng.choices(takers, k=min(len(takers), round(AFTER * count)))
         ]
         after += rng.sample(on, min(len(on), round(PASSED_ON * count)))
@@ -280,6 +278,14 @@ def taken_now(engine: PointerEngine, about: Lesson, request: str) -> bool:
     return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
 
 
+def own_tool_may_serve(engine: PointerEngine, about: Lesson, wording: Wording, request: str) -> bool:
+    """Whether a refusal of the corpus is none beside the own tools: what waits for a missing tool, where anything speaks for
+    an own one, and what the planner, as it is, begins with one."""
+    if wording.missing and engine.bonus(engine.first_decision(request, _showing(about))[1]).max() > 0:
+        return True
+    return taken_now(engine, about, request)
+
+
 def rephraser(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Rephraser:
     """Other words for the own tools' examples, by the model's own word vectors."""
     table = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
@@ -303,15 +309,19 @@ def _still_refused(
     """The wordings without refusals of what an own tool does; of these no more are kept than training can need."""
     refusals = [w for w in wordings if w.plan.refused]
     some = random.Random(REFUSALS).sample(refusals, min(REFUSALS, len(refusals)))
-    generator = Generator(wordings, about.tools, dictionary, 0)
-    kept = [w for w in some if not taken_now(engine, about, generator.fill([w]).request)]
-    return [w for w in wordings if not w.plan.refused] + kept
+    return [w for w in wordings if not w.plan.refused] + _refused(some, engine, about, dictionary)
+
+
+def _refused(refusals: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]) -> list[Wording]:
+    """Those that are refusals beside the own tools too."""
+    generator = Generator(refusals, about.tools, dictionary, 0)
+    return [w for w in refusals if not own_tool_may_serve(engine, about, w, generator.fill([w]).request)]
 
 
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
-        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=1.5e-5, decoder_lr=2e-4, warmup=10, floor=0.05,
+        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=2.2e-5, decoder_lr=3e-4, warmup=10, floor=0.05,
         save_every=50, quantized=0.3,
     )  # fmt: skip
 
@@ -462,11 +472,11 @@ def _success(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measu
 def old_cases(about: Lesson, engine: PointerEngine) -> list[Case]:
     """Requests that need shipped tools only, from the validation part of the corpus; always the same ones.
 
-    What the planner `engine` carries out with an own tool, and the corpus refuses for want of one, is not among them.
+    What the corpus refuses for want of a tool and an own one may serve, as the planner `engine` sees it, is not among them.
     """
-    wordings = corpus.split(corpus.read_corpus()).valid
-    known = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
-    generator = Generator(known, about.tools, ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"], 5)
-    rows = itertools.islice(generator.rows(), about.old_cases)
+    valid = corpus.split(corpus.read_corpus()).valid
+    known = [w for w in valid if w.plan.steps and all(step.tool in about.tools for step in w.plan.steps)]
+    known += _refused([w for w in valid if w.plan.refused], engine, about, WORDS)
+    rows = itertools.islice(Generator(known, about.tools, WORDS, 5).rows(), about.old_cases)
     kept = [row for row in rows if row.plan.steps or not taken_now(engine, about, row.request)]
     return [Case(f"old-{n}", row.request, (row.graded(about.tools),), NOW, ()) for n, row in enumerate(kept)]

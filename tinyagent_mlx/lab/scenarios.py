@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of scenarios, with commas")
     parser.add_argument("--rows", type=Path, help="write a line a case")
     parser.add_argument("--finetune", type=Path, metavar="FOLDER", help="fine-tune each in this folder")
-    parser.add_argument("--steps", type=int, default=160, help="of fine-tuning")
+    parser.add_argument("--steps", type=int, default=144, help="of fine-tuning")
     options = parser.parse_args()
     shipped, engine = load_toolbox(paths.shipped("tools.yaml")), PointerEngine(options.model)
     wanted = options.only.split(",")
