@@ -19,9 +19,10 @@ from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Oracle
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import finetune
 from tinyagent_mlx.lab.batches import collate, trace
+from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.finetune import Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
-from tinyagent_mlx.plan import parse_plan
+from tinyagent_mlx.plan import Plan, parse_plan
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.pointing import PointerEngine
 from tinyagent_mlx.toolbox import Example, Toolbox
@@ -152,6 +153,30 @@ def test_own_tools_stand_by_where_nobody_asks_for_them(about, shipped_tools):
         own = {step.tool for row in rows for step in row.plan.steps} & set(about.names)
         asked.append((set(about.names) <= set(world.tools.names), bool(own)))
     assert asked == [(True, True), (True, False), (True, True), (False, False)]
+
+
+class Doubtful:
+    """An engine that refuses everything; a little speaks for own tools where a request says "light"."""
+
+    def __init__(self, names):
+        self.names, self.manifest = names, {}
+
+    def first_decision(self, text, tools):
+        evidence = np.where([name in self.names for name in tools.names], 1.0 if "light" in text else -1.0, -np.inf)
+        return np.array([5.0, *np.zeros(len(tools))]), evidence
+
+    def bonus(self, evidence):
+        return np.clip(evidence, 0, 6)
+
+
+@pytest.mark.parametrize(
+    ("request_", "missing", "served"),
+    [("light on", True, True), ("play jazz", True, False), ("light on", False, False)],
+    ids=["something speaks for an own tool", "nothing does", "no tool could"],
+)
+def test_what_waits_for_a_missing_tool_is_no_refusal_where_an_own_one_may_serve_it(request_, missing, served, about):
+    wording = Wording(request_, "terse", Plan(), "here", missing=missing)
+    assert finetune.own_tool_may_serve(Doubtful(about.names), about, wording, request_) == served
 
 
 def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):
