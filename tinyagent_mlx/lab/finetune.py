@@ -54,9 +54,8 @@ JOINING = 0.65  # of the steps are made without the held-back examples; then the
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 # Shares of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903).
-BLENDS = (1.0, 0.8, 0.6, 0.4)
+BLENDS = (1.0, 0.9, 0.8, 0.65, 0.5)
 NOW = datetime(2026, 11, 23, 9)
-WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove"]
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
 ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
@@ -339,7 +338,7 @@ def finetune(
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     before_file, engine = out / "before.json", PointerEngine(start)
-    old_tools = old_cases(about, engine)
+    old_tools = old_cases(about, engine, open_dictionary(vocabulary(start)))
     if before_file.is_file():
         before = Scores(**json.loads(before_file.read_text()))
     else:
@@ -469,14 +468,14 @@ def _success(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measu
     return sum(row.dag for row in rows) / len(rows)
 
 
-def old_cases(about: Lesson, engine: PointerEngine) -> list[Case]:
+def old_cases(about: Lesson, engine: PointerEngine, dictionary: list[str]) -> list[Case]:
     """Requests that need shipped tools only, from the validation part of the corpus; always the same ones.
 
     What the corpus refuses for want of a tool and an own one may serve, as the planner `engine` sees it, is not among them.
     """
     valid = corpus.split(corpus.read_corpus()).valid
     known = [w for w in valid if w.plan.steps and all(step.tool in about.tools for step in w.plan.steps)]
-    known += _refused([w for w in valid if w.plan.refused], engine, about, WORDS)
-    rows = itertools.islice(Generator(known, about.tools, WORDS, 5).rows(), about.old_cases)
+    known += _refused([w for w in valid if w.plan.refused], engine, about, dictionary)
+    rows = itertools.islice(Generator(known, about.tools, dictionary, 5).rows(), about.old_cases)
     kept = [row for row in rows if row.plan.steps or not taken_now(engine, about, row.request)]
     return [Case(f"old-{n}", row.request, (row.graded(about.tools),), NOW, ()) for n, row in enumerate(kept)]
