@@ -53,8 +53,9 @@ HELD = 4  # every fourth example is held back, where there are at least twice as
 JOINING = 0.65  # of the steps are made without the held-back examples; then these have been measured, and join
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
-# Shares of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903).
-BLENDS = (1.0, 0.9, 0.8, 0.65, 0.5)
+# Shares of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903), and a little past them: the
+# rates are gentle, and the old tools decide how far is too far.
+BLENDS = (1.3, 1.0, 0.8, 0.6)
 NOW = datetime(2026, 11, 23, 9)
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
@@ -81,7 +82,7 @@ class Scores:
 class Outcome:
     """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point.
 
-    `share` is how far the weights went from the old ones to the tuned ones, from 0 to 1.
+    `share` is how far the weights went from the old ones, at 0, to the tuned ones, at 1, or past them.
     """
 
     before: Scores
