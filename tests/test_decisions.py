@@ -11,8 +11,9 @@ import pytest
 
 from tinyagent_mlx import decisions
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decisions import EMPTY, END_PLAN, SPECIALS, STOP, Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import EMPTY, END_PLAN, SPECIALS, STOP, Cursor, Layout
 from tinyagent_mlx.errors import PlanError
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import Plan, parse_plan, print_plan
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.values import Mixed, Ref

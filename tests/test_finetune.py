@@ -15,13 +15,14 @@ import pytest
 
 from tests.models import small_engine
 from tinyagent_mlx.cli.main import main
-from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Oracle
+from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import finetune
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.finetune import Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import Plan, parse_plan
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.pointing import PointerEngine

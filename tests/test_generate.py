@@ -7,10 +7,11 @@ import itertools
 import pytest
 
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decisions import Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import parse_plan, print_plan
 from tinyagent_mlx.words import split_words
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tinyagent_mlx.argtypes import TYPES
-from tinyagent_mlx.decisions import EMPTY, SPECIALS, Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import EMPTY, SPECIALS, Cursor, Layout
 from tinyagent_mlx.errors import PlanError
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.links import is_link, links, written
 from tinyagent_mlx.plan import Step, parse_plan
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox

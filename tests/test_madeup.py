@@ -11,11 +11,12 @@ import pytest
 
 from tests.test_scenarios import FOLDER as SCENARIOS
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decisions import Layout, Oracle
+from tinyagent_mlx.decisions import Layout
 from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.generate import Generator
 from tinyagent_mlx.lab.madeup import MISSING, Worlds, read_madeup
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import print_plan
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tests.models import small_engine
-from tinyagent_mlx.decisions import KINDS, Cursor, Oracle
+from tinyagent_mlx.decisions import KINDS, Cursor
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.generate import Row
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.pointing import _Decoding
 from tinyagent_mlx.toolbox import Toolbox
 

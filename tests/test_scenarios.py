@@ -16,10 +16,11 @@ from rapidfuzz import fuzz, process
 from tinyagent_mlx import yamlmarks
 from tinyagent_mlx.cases import Case, read_cases, same_plan
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decisions import Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.dataset import fault
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.paths import shipped
 from tinyagent_mlx.plan import Plan, parse_plan, print_plan
 from tinyagent_mlx.scripts import lint

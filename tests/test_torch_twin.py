@@ -13,10 +13,10 @@ import mlx.nn as nn  # noqa: E402
 import numpy as np  # noqa: E402
 
 from tests.models import small_engine  # noqa: E402
-from tinyagent_mlx.decisions import Oracle  # noqa: E402
 from tinyagent_mlx.lab import corpus, torch_twin, train_planner  # noqa: E402
 from tinyagent_mlx.lab.batches import collate, trace  # noqa: E402
 from tinyagent_mlx.lab.generate import Generator  # noqa: E402
+from tinyagent_mlx.lab.oracle import Oracle  # noqa: E402
 from tinyagent_mlx.schema import encode_schema  # noqa: E402
 from tinyagent_mlx.weights import flat, through_4_bits  # noqa: E402
 from tinyagent_mlx.words import split_words  # noqa: E402

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from tinyagent_mlx import device  # before MLX
@@ -30,6 +30,7 @@ from tinyagent_mlx.words import Word, split_words
 THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
+BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,31 @@ class PointerEngine:
 
     def __init__(self, folder: Path, cache: Path | None = None):
         self.model, self.manifest = weights.load(folder)
+        self._folder, self._cache = folder, cache
         self._vectors = Vectors(folder / "model.safetensors", cache)
         self.tokenizer = WordTokenizer(folder / "tokenizer.json")
         self._compiled: dict[str, _Compiled] = {}
         self.read = lru_cache(4)(self._read)
+
+    @cached_property
+    def before(self) -> PointerEngine | None:
+        """The weights that fine-tuned ones were made from, None where they are not kept."""
+        folder = self._folder / BEFORE
+        return PointerEngine(folder, self._cache) if folder.is_dir() else None
+
+    def answering(self, text: str, tools: Toolbox) -> PointerEngine:
+        """Who a request is for: fine-tuned weights where it may need a tool that they were tuned on, or else those before.
+
+        So what was learnt for own tools costs the others nothing.
+        """
+        if self.before is None:
+            return self
+        logits, evidence = self.evidence(self.read(text), self.compile(tools))
+        chances = 1 / (1 + np.exp(-(logits + self.bonus(evidence))))
+        tuned = [name in self.manifest["tuned"]["own_tools"] for name in tools.names]
+        return self if chances[tuned].max(initial=0.0) >= self.gate else self.before
+
+    gate = 0.1
 
     def compile(self, tools: Toolbox) -> _Compiled:
         """Encode a toolbox, once for each fingerprint."""
@@ -136,9 +158,10 @@ class PointerRetriever:
 
     def scores(self, text: str, tools: Toolbox) -> dict[str, float]:
         """Each tool's probability of being needed."""
-        read, compiled = self.engine.read(text), self.engine.compile(tools)
-        logits, evidence = self.engine.evidence(read, compiled)
-        chances = 1 / (1 + np.exp(-(logits + self.engine.bonus(evidence))))
+        engine = self.engine.answering(text, tools)
+        read, compiled = engine.read(text), engine.compile(tools)
+        logits, evidence = engine.evidence(read, compiled)
+        chances = 1 / (1 + np.exp(-(logits + engine.bonus(evidence))))
         return dict(zip(tools.names, chances.tolist(), strict=True))
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
@@ -163,10 +186,11 @@ class PointerPlanner:
 
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
         """A step comes out as soon as its last argument is decided."""
-        read, compiled = self.engine.read(text), self.engine.compile(tools)
+        engine = self.engine.answering(text, tools)
+        read, compiled = engine.read(text), engine.compile(tools)
         allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
         with device.one_thread():
-            at = _At(Cursor(compiled.layout, text, read.words, allowed), _Decoding(self.engine, compiled, read))
+            at = _At(Cursor(compiled.layout, text, read.words, allowed), _Decoding(engine, compiled, read))
         while not at.cursor.done:
             with device.one_thread():
                 at, step = _next_step(at)

@@ -21,6 +21,7 @@ from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.pointer import ModelArgs, PointerModel
 
 GROUP, BITS = 32, 4
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "manifest.json")
 
 
 def flat(tree: Any) -> dict[str, mx.array]:
@@ -85,8 +86,13 @@ def save(folder: Path, model: PointerModel, tokenizer: str, manifest: dict[str, 
     mx.save_safetensors(str(folder / "model.safetensors"), weights, {"format": "mlx"})
     config = {**model.args.to_dict(), "quantization": {"group_size": GROUP, "bits": BITS} if quantized else None}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    save_manifest(folder, manifest)
+
+
+def save_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write what is said of the weights in a planner folder."""
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def load(folder: Path) -> tuple[PointerModel, dict[str, Any]]:

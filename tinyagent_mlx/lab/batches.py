@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyagent_mlx.decisions import ARGUMENT, KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout, Oracle
+from tinyagent_mlx.decisions import ARGUMENT, KINDS, MAX_STEPS, SPAN_END, SPECIALS, TOOL, Cursor, Layout
 from tinyagent_mlx.encoder import Batch, WordTokenizer
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.madeup import Drawing, World
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.saying import said
 from tinyagent_mlx.words import split_words
 

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -36,15 +37,16 @@ from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.evaluation import evaluate
-from tinyagent_mlx.lab import chains, corpus, own, train_planner
+from tinyagent_mlx.lab import chains, corpus, own, train_planner, ways
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import Drawing, World, Worlds, read_madeup
 from tinyagent_mlx.lab.rephrase import Rephraser
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
+from tinyagent_mlx.lab.ways import Ways
 from tinyagent_mlx.pointer import PointerModel
-from tinyagent_mlx.pointing import MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
+from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.words import split_words
@@ -53,9 +55,9 @@ HELD = 4  # every fourth example is held back, where there are at least twice as
 JOINING = 0.65  # of the steps are made without the held-back examples; then these have been measured, and join
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
-# Shares of the way from the old weights to the tuned ones (Wortsman et al. 2022, arXiv:2109.01903), and a little past them: the
-# rates are gentle, and the old tools decide how far is too far.
-BLENDS = (1.3, 1.0, 0.8, 0.6)
+# How little may speak for an own tool once the weights were tuned on it, the boldest first: the old tools decide.
+FLOORS = (-3.5, -2.0, -0.5)
+STEPS = 144
 NOW = datetime(2026, 11, 23, 9)
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
@@ -65,7 +67,8 @@ REPLAY = train_planner.MIX
 UNASKED = replace(REPLAY, refusals=0.25, composed=0.23)
 PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped tools at most, to each own request
 VARIANTS = 4  # of each such chain whose result is named in one clause
-REPHRASED = 0.5  # how likely an own request is said in other words
+SAID = 16  # times each example is said, otherwise each time, in a world
+RESTATED, REPHRASED = 0.6, 0.4  # how likely an own request is said another way, and in other words
 REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
 MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6, lengths=(6, 2, 1))
 
@@ -82,12 +85,12 @@ class Scores:
 class Outcome:
     """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point.
 
-    `share` is how far the weights went from the old ones, at 0, to the tuned ones, at 1, or past them.
+    `floor` is how little may speak for an own tool, in logits.
     """
 
     before: Scores
     after: Scores
-    share: float = 1.0
+    floor: float | None = None
 
     @property
     def gained(self) -> bool:
@@ -144,33 +147,32 @@ class OwnWorlds:
         dictionary: list[str],
         seed: int,
         others: Drawing | None = None,
-        rephraser: Rephraser | None = None,
+        speech: Speech | None = None,
     ):
         self.about, self.dictionary, self.seed, self.others = about, dictionary, seed, others
-        self.rephraser = rephraser
+        self.speech = speech
         self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
 
     @cached_property
     def _asked(self) -> dict[Example, list[Wording]]:
         """Each example as wordings, filled with what all of them say."""
-        about = self.about
-        values = own.values(about.shown, about.tools)
-        return {e: [replace(w, values=values) for w in own.wordings([e], about.tools)] for e in about.shown}
+        tools, shown = self.about.tools, self.about.shown
+        values = own.values(shown, tools)
+        return {example: own.wordings(example, tools, values) for example in shown}
 
     def draw(self, number: int, rank: int = 0) -> World:
-        if self.others and number % 4 == 3:
-            return self.others.draw(number, rank)
+        return self._unasked(number, rank) if number % 4 == 3 else self._own(number, rank)
+
+    def _own(self, number: int, rank: int) -> World:
+        """The own tools asked for."""
         rng = random.Random(f"{self.seed}/own/{number}")
-        if number % 4 == 1:
-            return self._unasked(number, rank)
         hide = 1.0 if rng.random() < BARE else HIDDEN
         hidden = {example for example in self._asked if rng.random() < hide}
         drawn = [ws for e, ws in self._asked.items() if e in hidden or rng.random() < ALSO_SHOWN] or [
             *self._asked.values()
         ]
-        asked = [w for ws in drawn for w in ws]
+        asked = [self._said(_one(ws, rng), rng) for ws in drawn for _ in range(SAID)]
         asked += self._chained(asked, [ws[0] for ws in drawn], rng)
-        asked = [self._rephrased(w, rng) for w in asked]
         tools = _without(self.about.tools, hidden.union(self.about.held))
         generator = Generator(self.wordings, tools, self.dictionary, self.seed, MIX, asked=asked)
         generator.rng.seed(f"{self.seed}/own/{number}/{rank}")
@@ -199,7 +201,7 @@ class OwnWorlds:
         after += rng.sample(on, min(len(on), round(PASSED_ON * count)))
         for find, share in ((chains.told, TOLD), (chains.named, NAMED)):
             found = [w for _ in range(VARIANTS) for w in find(plain, tools, names, rng)]
-            found = [replace(w, text=own.framed(w.text, rng)) for w in found]
+            found = [self._said(w, rng) for w in found]
             after += rng.sample(found, min(len(found), round(share * count)))
         return after
 
@@ -208,12 +210,21 @@ class OwnWorlds:
         """Shipped wordings of one intent."""
         return [w for w in self.wordings if w.plan.steps and not any(s.tool in self.about.names for s in w.plan.steps)]
 
-    def _rephrased(self, wording: Wording, rng: random.Random) -> Wording:
-        """The wording in other words and another manner, or as it is."""
-        register = rng.choices(REGISTERS, SHARES)[0]
-        if self.rephraser is None or rng.random() > REPHRASED:
-            return replace(wording, register=register)
-        return replace(wording, text=self.rephraser.text(wording.text, rng), register=register)
+    def _said(self, wording: Wording, rng: random.Random) -> Wording:
+        """The wording as somebody else might say it: another way, in other words, more politely, in another manner."""
+        text, may_be_asked = wording.text, True
+        if self.speech and rng.random() < RESTATED:
+            text, may_be_asked = self.speech.ways.other(text, rng)
+        if self.speech and rng.random() < REPHRASED:
+            text = self.speech.rephraser.text(self.speech.ways.words(text, rng), rng)
+        if may_be_asked:
+            text = own.framed(text, rng)
+        return replace(wording, text=text, register=rng.choices(REGISTERS, SHARES)[0])
+
+
+def _one(wordings: Sequence[Wording], rng: random.Random) -> Wording:
+    """The example as it stands every other time, or with another choice."""
+    return wordings[0] if rng.random() < 0.5 else rng.choice(wordings)
 
 
 def _showing(about: Lesson) -> Toolbox:
@@ -268,35 +279,39 @@ class OwnBonus:
         return mx.concatenate([end, others, due, mx.zeros((rows, decisions, self._constants))], axis=-1)
 
 
-def taken_now(engine: PointerEngine, about: Lesson, request: str) -> bool:
-    """Whether the planner, as it is, begins the plan of a request with an own tool."""
+def own_tool_may_serve(engine: PointerEngine, about: Lesson, request: str, missing: bool = False) -> bool:
+    """Whether the planner, as it is, begins the plan of a request with an own tool; of what waits for a `missing` tool,
+    whether anything speaks for an own one."""
     tools = _showing(about)
     logits, evidence = engine.first_decision(request, tools)
     bonus = engine.bonus(evidence)
+    if missing and bonus.max() > 0:
+        return True
     mine = [name in about.names for name in tools.names]
     refusing = logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0))
     return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
 
 
-def own_tool_may_serve(engine: PointerEngine, about: Lesson, wording: Wording, request: str) -> bool:
-    """Whether a refusal of the corpus is none beside the own tools: what waits for a missing tool, where anything speaks for
-    an own one, and what the planner, as it is, begins with one."""
-    if wording.missing and engine.bonus(engine.first_decision(request, _showing(about))[1]).max() > 0:
-        return True
-    return taken_now(engine, about, request)
+@dataclass(frozen=True)
+class Speech:
+    """Other ways and other words for the own tools' examples."""
+
+    ways: Ways
+    rephraser: Rephraser
 
 
-def rephraser(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Rephraser:
-    """Other words for the own tools' examples, by the model's own word vectors."""
+def speech(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Speech:
+    """Near words are those of the model's own word vectors; what tells the own tools' choices apart stays."""
     table = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
-    choices = [
+    choices = _words(
         text
         for name in about.names
         for argument in about.tools[name].arguments
         for choice in argument.choices.items()
         for text in map(str, choice)
-    ]
-    return Rephraser(table, pieces, _words(choices), _words(example.request for example in about.shown))
+    )
+    said = _words(example.request for example in about.shown)
+    return Speech(Ways(ways.groups(), ways.words(), choices, choices), Rephraser(table, pieces, choices, said))
 
 
 def _words(texts: Iterable[str]) -> set[str]:
@@ -306,16 +321,17 @@ def _words(texts: Iterable[str]) -> set[str]:
 def _still_refused(
     wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]
 ) -> list[Wording]:
-    """The wordings without refusals of what an own tool does; of these no more are kept than training can need."""
-    refusals = [w for w in wordings if w.plan.refused]
+    """The wordings without refusals of what an own tool does, nor of what waits for a tool that is missing, which would teach
+    the network to refuse what sounds like the own ones; of the others no more are kept than training can need."""
+    refusals = [w for w in wordings if w.plan.refused and not w.missing]
     some = random.Random(REFUSALS).sample(refusals, min(REFUSALS, len(refusals)))
     return [w for w in wordings if not w.plan.refused] + _refused(some, engine, about, dictionary)
 
 
 def _refused(refusals: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]) -> list[Wording]:
     """Those that are refusals beside the own tools too."""
-    generator = Generator(refusals, about.tools, dictionary, 0)
-    return [w for w in refusals if not own_tool_may_serve(engine, about, w, generator.fill([w]).request)]
+    fill = Generator(refusals, about.tools, dictionary, 0).fill
+    return [w for w in refusals if not own_tool_may_serve(engine, about, fill([w]).request, w.missing)]
 
 
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
@@ -333,32 +349,28 @@ def _unseen(done: int, of: int) -> None:
 def finetune(
     about: Lesson, start: Path, out: Path, settings: Recipe, tell: Tell, measured: Measured = _unseen
 ) -> Outcome | None:
-    """Train from the planner folder `start` and write a planner folder to `out`/planner; None when `tell` stopped it.
+    """Tune the weights that `start` was made from and write a planner folder to `out`/planner; None when `tell` stopped it.
 
     The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
-    before_file, engine = out / "before.json", PointerEngine(start)
-    old_tools = old_cases(about, engine, open_dictionary(vocabulary(start)))
-    if before_file.is_file():
-        before = Scores(**json.loads(before_file.read_text()))
-    else:
-        before = score(engine, about, old_tools, measured)
-        out.mkdir(parents=True, exist_ok=True)
-        before_file.write_text(json.dumps(asdict(before)))
-    model, manifest = weights.load(start)
+    root = start / BEFORE if (start / BEFORE).is_dir() else start
+    engine = PointerEngine(root)
+    old = old_cases(about, engine, open_dictionary(vocabulary(root)))
+    before = _before(about, start, engine, old, out, measured)
+    model, manifest = weights.load(root)
     for table in (model.encoder.word_embeddings, model.encoder.position_embeddings):
         table.freeze()
-    unseen = manifest.get("unseen", {})
-    bonus = OwnBonus(about.names, unseen["floor"], manifest.get("reluctance", 0.0)) if unseen else None
-    drawn = _Drawn(engine, about, start, settings)
+    bonus = OwnBonus(about.names, _floors(manifest)[0], manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    drawn = _Drawn(engine, about, root, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
         return None
-    held = _held_scores(model, about, start, out, settings)
+    held = _held_scores(model, about, root, out, settings)
     if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
         return None
-    outcome = _best_blend(model, about, start, out / "planner", settings, before, held, old_tools, measured)
+    write(model, about, root, out / "planner", settings)
+    outcome = _boldest(about, out / "planner", before, held, old, measured)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
 
@@ -387,46 +399,73 @@ class _Drawn:
         self._wordings = _still_refused(wordings, engine, about, self._words)
 
     def batches(self, about: Lesson) -> Batches:
-        other_words = rephraser(self._model, self._pieces, about)
-        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, self._others, other_words)
+        spoken = speech(self._model, self._pieces, about)
+        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, self._others, spoken)
         return Batches(worlds, self._tokenizer, self._settings.batch)
 
 
-def _held_scores(
-    tuned: PointerModel, about: Lesson, start: Path, out: Path, settings: Recipe
-) -> dict[float, float | None]:
-    """Success on the held-back examples before they join, by the share of the way to the tuned weights."""
-    file = out / "held.json"
+@dataclass(frozen=True)
+class _Before:
+    """How the planner in use does, and which of the old requests the weights it was made from plan right."""
+
+    scores: Scores
+    right: tuple[bool, ...]
+
+
+def _before(
+    about: Lesson, start: Path, engine: PointerEngine, old: Sequence[Case], out: Path, measured: Measured
+) -> _Before:
+    file = out / "before.json"
     if not file.is_file():
-        found = {}
-        for share in BLENDS if about.held else ():
-            _blend(tuned, about, start, out / "planner", settings, share)
-            found[str(share)] = _success(PointerEngine(out / "planner"), _showing(about), _held_cases(about))
+        right = _right(engine, about.tools, old, measured)
+        in_use = PointerEngine(start)
+        own = _share(_right(in_use, _showing(about), _held_cases(about))) if about.held else None
+        out.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"own": own, "old": _share(_answered(in_use, about, old, right)), "right": right}))
+    found = json.loads(file.read_text())
+    return _Before(Scores(found["own"], found["old"]), tuple(found["right"]))
+
+
+def _held_scores(
+    tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe
+) -> dict[float | None, float | None]:
+    """Success on the held-back examples before they join, by floor."""
+    file, folder = out / "held.json", out / "planner"
+    if not file.is_file():
+        write(tuned, about, root, folder, settings)
+        engine, found = PointerEngine(folder), []
+        for floor in _floors(engine.manifest):
+            _lower(engine, floor)
+            found.append(_share(_right(engine, _showing(about), _held_cases(about))) if about.held else None)
         file.write_text(json.dumps(found))
-    scores = json.loads(file.read_text())
-    return {share: scores.get(str(share)) for share in BLENDS}
+    manifest = json.loads((root / "manifest.json").read_text())
+    return dict(zip(_floors(manifest), json.loads(file.read_text()), strict=True))
 
 
-def _best_blend(
-    tuned: PointerModel, about: Lesson, start: Path, folder: Path, settings: Recipe, before: Scores,
-    held: Mapping[float, float | None], old_tools: Sequence[Case], measured: Measured,
+def _boldest(
+    about: Lesson, folder: Path, before: _Before, held: Mapping[float | None, float | None], old: Sequence[Case],
+    measured: Measured,
 ) -> Outcome:  # fmt: skip
-    """Write the tuned weights; where the old tools lost too much, lie nearer to the old weights, as near as it takes."""
-    for share in BLENDS:
-        _blend(tuned, about, start, folder, settings, share)
-        old = _success(PointerEngine(folder), about.tools, old_tools, measured)
-        outcome = Outcome(before, Scores(held[share], old), share)
+    """Find the lowest floor with which the planner in a folder is better, and write it down there."""
+    engine = PointerEngine(folder)
+    for floor, learnt in held.items():
+        _lower(engine, floor)
+        right = _answered(engine, about, old, before.right, measured)
+        outcome = Outcome(before.scores, Scores(learnt, _share(right)), floor)
         if outcome.better:
             break
+    weights.save_manifest(folder, engine.manifest)
     return outcome
 
 
-def _blend(tuned: PointerModel, about: Lesson, start: Path, folder: Path, settings: Recipe, share: float) -> None:
-    """Write weights that lie `share` of the way from the old ones to the tuned ones."""
-    model, manifest = weights.load(start)
-    old, arrays = weights.flat(model.parameters()), weights.flat(tuned.parameters())
-    model.load_weights([(name, old[name] + share * (array - old[name])) for name, array in arrays.items()])
-    write(model, manifest, about, start, folder, settings, share)
+def _floors(manifest: Mapping[str, Any]) -> tuple[float | None, ...]:
+    """How little may speak for an own tool, the boldest first; None where a planner gives new tools no bonus."""
+    return FLOORS if "unseen" in manifest else (None,)
+
+
+def _lower(engine: PointerEngine, floor: float | None) -> None:
+    if floor is not None:
+        engine.manifest["unseen"] = {**engine.manifest["unseen"], "floor": floor}
 
 
 def forget(out: Path) -> None:
@@ -435,38 +474,47 @@ def forget(out: Path) -> None:
         shutil.rmtree(out)
 
 
-def write(
-    model: PointerModel, manifest: dict, about: Lesson, start: Path, folder: Path, settings: Recipe, share: float = 1.0
-) -> None:
-    """Quantize and write; the manifest keeps what it said and adds what the weights were tuned on.
+def write(tuned: PointerModel, about: Lesson, root: Path, folder: Path, settings: Recipe) -> None:
+    """Quantize and write, with the weights before beside them, which answer where no own tool is asked for.
 
-    The own tools are not among its `tools`: what speaks for a tool that the shipped training never saw goes on counting.
+    The own tools are not among the manifest's `tools`: what speaks for a tool that the shipped training never saw goes on
+    counting.
     """
+    model, manifest = weights.load(root)
+    model.load_weights(list(weights.flat(tuned.parameters()).items()))
     weights.quantize(model)
-    tuned = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
-    tuned |= {"steps": settings.steps, "from": start.name, "share": share}
-    tokenizer = (start / "tokenizer.json").read_text(encoding="utf-8")
-    known = {"toolbox": about.tools.fingerprint, "tuned": tuned}
-    weights.save(folder, model, tokenizer, {**manifest, **known}, quantized=True)
-    mx.eval(model.parameters())
-
-
-def score(engine: PointerEngine, about: Lesson, old: Sequence[Case], measured: Measured = _unseen) -> Scores:
-    """Success on the held-back examples, which no tool shows then, and on `old` cases of the shipped tools."""
-    own = _success(engine, _showing(about), _held_cases(about)) if about.held else None
-    return Scores(own, _success(engine, about.tools, old, measured))
+    known = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
+    manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps}}
+    weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=True)
+    (folder / BEFORE).mkdir(exist_ok=True)
+    for file in weights.FILES:
+        shutil.copy(root / file, folder / BEFORE)
 
 
 def _held_cases(about: Lesson) -> list[Case]:
     return [Case(f"held-{n}", e.request, (e.plan,), NOW, ()) for n, e in enumerate(about.held)]
 
 
-def _success(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> float:
-    """Dag success, from 0 to 1."""
+def _right(
+    engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen
+) -> list[bool]:
+    """Which cases are planned right, by dag."""
     agent = Agent(tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
     done = itertools.count(1)
-    rows = evaluate(agent, cases, NOW, lambda row: measured(next(done), len(cases)))
-    return sum(row.dag for row in rows) / len(rows)
+    return [row.dag for row in evaluate(agent, cases, NOW, lambda row: measured(next(done), len(cases)))]
+
+
+def _answered(
+    engine: PointerEngine, about: Lesson, cases: Sequence[Case], before: Sequence[bool], measured: Measured = _unseen
+) -> list[bool]:
+    """Which cases are planned right, where those that fine-tuned weights leave to the ones before are as right as these were."""
+    theirs = [engine.before is not None and engine.answering(case.query, about.tools) is engine for case in cases]
+    again = iter(_right(engine, about.tools, [case for case, tuned in zip(cases, theirs, strict=True) if tuned], measured))
+    return [next(again) if tuned else was for tuned, was in zip(theirs, before, strict=True)]
+
+
+def _share(right: Sequence[bool]) -> float:
+    return sum(right) / len(right)
 
 
 def old_cases(about: Lesson, engine: PointerEngine, dictionary: list[str]) -> list[Case]:
@@ -478,5 +526,5 @@ def old_cases(about: Lesson, engine: PointerEngine, dictionary: list[str]) -> li
     known = [w for w in valid if w.plan.steps and all(step.tool in about.tools for step in w.plan.steps)]
     known += _refused([w for w in valid if w.plan.refused], engine, about, dictionary)
     rows = itertools.islice(Generator(known, about.tools, dictionary, 5).rows(), about.old_cases)
-    kept = [row for row in rows if row.plan.steps or not taken_now(engine, about, row.request)]
+    kept = [row for row in rows if row.plan.steps or not own_tool_may_serve(engine, about, row.request)]
     return [Case(f"old-{n}", row.request, (row.graded(about.tools),), NOW, ()) for n, row in enumerate(kept)]

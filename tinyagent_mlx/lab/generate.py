@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyagent_mlx.check import check_plan
-from tinyagent_mlx.decisions import Layout, Oracle
+from tinyagent_mlx.decisions import Layout
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lab.corpus import Wording, fill_plan
 from tinyagent_mlx.lab.fill import Filler
+from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import Plan, Step
 from tinyagent_mlx.toolbox import Argument, Toolbox
 from tinyagent_mlx.values import Ref, Value, map_references

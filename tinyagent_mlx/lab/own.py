@@ -204,19 +204,10 @@ def _moment_kind(words: str) -> str:
     return "time" if found.at.date() == early.date() and len(words.split()) <= 3 else "when"
 
 
-def wordings(examples: Sequence[Example], tools: Toolbox) -> Iterator[Wording]:
-    """Every example as a wording, plain and in frames of politeness, none twice; where it says a choice, in turn with the others."""
-    own = values(examples, tools)
-    seen: set[str] = set()
-    for number, example in enumerate(examples):
-        source = f"example {number + 1}: {print_plan(example.plan)[:40]}"
-        plain = [wording(e, tools, source, own) for e in (example, *other_choices(example, tools))]
-        for place, frame in enumerate(("{}", *_FRAMES)):
-            one = plain[0] if place % 2 == 0 else plain[place // 2 % len(plain)]
-            found = replace(one, text=_framed(one.text, frame) if place else one.text)
-            if found.key not in seen:
-                seen.add(found.key)
-                yield found
+def wordings(example: Example, tools: Toolbox, values: Mapping[str, Sequence[str]]) -> list[Wording]:
+    """An example as wordings with slots: as it stands, and with each other choice where it says one."""
+    source = f"example: {print_plan(example.plan)[:40]}"
+    return [wording(e, tools, source, values) for e in (example, *other_choices(example, tools))]
 
 
 def other_choices(example: Example, tools: Toolbox) -> Iterator[Example]:
