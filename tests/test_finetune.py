@@ -14,18 +14,19 @@ import numpy as np
 import pytest
 
 from tests.models import small_engine
+from tinyagent_mlx import weights
+from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import finetune
 from tinyagent_mlx.lab.batches import collate, trace
-from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.finetune import Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.oracle import Oracle
-from tinyagent_mlx.plan import Plan, parse_plan
+from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.planners import Planners
-from tinyagent_mlx.pointing import PointerEngine
+from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
@@ -144,16 +145,14 @@ def test_held_back_examples_join_after_most_of_the_steps(about):
 
 def test_own_tools_stand_by_where_nobody_asks_for_them(about, shipped_tools):
     wordings = finetune.corpus.split(finetune.corpus.read_corpus()).train
-    worlds = finetune.OwnWorlds(
-        about, wordings, ["amber", "basil"], 0, finetune.Worlds(wordings, shipped_tools, [], ["amber"], 0)
-    )
+    worlds = finetune.OwnWorlds(about, wordings, ["amber", "basil"], 0)
     asked = []
     for number in range(4):
         world = worlds.draw(number)
         rows = [row for row, _ in zip(world.generator.rows(), range(40), strict=False)]
         own = {step.tool for row in rows for step in row.plan.steps} & set(about.names)
         asked.append((set(about.names) <= set(world.tools.names), bool(own)))
-    assert asked == [(True, True), (True, False), (True, True), (False, False)]
+    assert asked == [(True, True), (True, True), (True, True), (True, False)]
 
 
 class Doubtful:
@@ -176,8 +175,59 @@ class Doubtful:
     ids=["something speaks for an own tool", "nothing does", "no tool could"],
 )
 def test_what_waits_for_a_missing_tool_is_no_refusal_where_an_own_one_may_serve_it(request_, missing, served, about):
-    wording = Wording(request_, "terse", Plan(), "here", missing=missing)
-    assert finetune.own_tool_may_serve(Doubtful(about.names), about, wording, request_) == served
+    assert finetune.own_tool_may_serve(Doubtful(about.names), about, request_, missing) == served
+
+
+@pytest.fixture
+def tuned(about, tmp_path) -> PointerEngine:
+    """Fine-tuned weights with those before; what speaks for play_song is told by the word "play"."""
+    small_engine(tmp_path / "root", seed=2)
+    model = small_engine(tmp_path / "other", seed=1).model
+    finetune.write(model, about, tmp_path / "root", tmp_path / "planner", settings(tmp_path, 6))
+    engine = PointerEngine(tmp_path / "planner")
+
+    def evidence(read, compiled):
+        play = any(word.text == "play" for word in read.words)
+        names = compiled.layout.tools.names
+        return np.where([name == "play_song" and play for name in names], 3.0, -9.0), np.full(len(names), -np.inf)
+
+    engine.evidence = evidence
+    return engine
+
+
+def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
+    assert tuned.answering("play Bolero", about.tools) is tuned
+    assert tuned.answering("text Ana hello", about.tools) is tuned.before
+    assert tuned.before.before is None
+    assert tuned.before.answering("play Bolero", about.tools) is tuned.before
+    planner, plain = PointerPlanner(tuned), PointerPlanner(tuned.before)
+    for request, alike in (("text Ana hello", True), ("play Bolero", False)):
+        plans = [
+            [step for step in each.plan(request, about.tools, (), finetune.NOW) if isinstance(step, Step)]
+            for each in (planner, plain)
+        ]
+        assert (plans[0] == plans[1]) is alike
+    names = PointerRetriever(tuned).scores("text Ana hello", about.tools)
+    assert names == PointerRetriever(tuned.before).scores("text Ana hello", about.tools)
+
+
+def test_what_the_weights_before_answer_is_as_right_as_it_was(tuned, about):
+    cases = [Case(str(n), q, (Plan(),), finetune.NOW, ()) for n, q in enumerate(["play Bolero", "text Ana hello"])]
+    (again,) = finetune._right(tuned, about.tools, cases[:1])
+    for was in (True, False):
+        assert finetune._answered(tuned, about, cases, [not again, was]) == [again, was]
+
+
+def test_the_lowest_floor_that_the_old_tools_bear_is_written_down(tuned, about, tmp_path, monkeypatch):
+    lost = {-2.0: [False, False], -0.5: [True, True], 1.0: [True, True]}
+    monkeypatch.setattr(finetune, "_answered", lambda engine, *rest: lost[engine.manifest["unseen"]["floor"]])
+    manifest = json.loads((tmp_path / "planner" / "manifest.json").read_text())
+    weights.save_manifest(tmp_path / "planner", {**manifest, "unseen": {"floor": 0.0}})
+    before = finetune._Before(Scores(0.5, 1.0), (True, True))
+    held = dict.fromkeys(finetune.FLOORS, 0.75)
+    outcome = finetune._boldest(about, tmp_path / "planner", before, held, [], finetune._unseen)
+    assert (outcome.better, outcome.floor, outcome.after) == (True, -0.5, Scores(0.75, 1.0))
+    assert PointerEngine(tmp_path / "planner").manifest["unseen"] == {"floor": -0.5}
 
 
 def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):
@@ -200,6 +250,7 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
     manifest = PointerEngine(out / "planner").manifest
     assert manifest["tuned"]["own_tools"] == list(about.names)
     assert manifest["toolbox"] == about.tools.fingerprint
+    assert (out / "planner" / "before" / "model.safetensors").read_bytes() == (start / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from tinyagent_mlx.words import Word, split_words
 THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
+OWN_CHANCE = 0.3  # of an own tool, from which on the weights that were tuned on it answer
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
 
 
@@ -79,11 +80,9 @@ class PointerEngine:
         if self.before is None:
             return self
         logits, evidence = self.evidence(self.read(text), self.compile(tools))
-        chances = 1 / (1 + np.exp(-(logits + self.bonus(evidence))))
         tuned = [name in self.manifest["tuned"]["own_tools"] for name in tools.names]
-        return self if chances[tuned].max(initial=0.0) >= self.gate else self.before
-
-    gate = 0.1
+        chances = _chances(logits + self.bonus(evidence))[tuned]
+        return self if chances.max(initial=0.0) >= OWN_CHANCE else self.before
 
     def compile(self, tools: Toolbox) -> _Compiled:
         """Encode a toolbox, once for each fingerprint."""
@@ -144,6 +143,10 @@ class PointerEngine:
         return _Read(words, batch, states, vector)
 
 
+def _chances(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
 class PointerRetriever:
     """ToolRAG over the planner's own encoder: the tools whose probability is at least the threshold, never none.
 
@@ -161,7 +164,7 @@ class PointerRetriever:
         engine = self.engine.answering(text, tools)
         read, compiled = engine.read(text), engine.compile(tools)
         logits, evidence = engine.evidence(read, compiled)
-        chances = 1 / (1 + np.exp(-(logits + engine.bonus(evidence))))
+        chances = _chances(logits + engine.bonus(evidence))
         return dict(zip(tools.names, chances.tolist(), strict=True))
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:

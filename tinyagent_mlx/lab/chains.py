@@ -11,7 +11,8 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from tinyagent_mlx.lab.corpus import Wording, mark, marked, plan_slots
 from tinyagent_mlx.plan import Plan, Step, parse_plan
@@ -20,40 +21,83 @@ from tinyagent_mlx.values import Ref, Value, map_references
 
 GIVES = ("text", "url", "file_path")  # what a later step may take
 
-# What becomes of a result, by what it is: the plan's own steps stand at $0, lookups before them.
+
+@dataclass(frozen=True)
+class Ending:
+    """What a shipped tool makes of a result: the plan, which takes it for $0 in its last step, and ways to ask for it.
+
+    `clauses` follow a request that gives the result; in `objects` it stands as a noun phrase, in `questions` as a question.
+    """
+
+    plan: str
+    clauses: tuple[str, ...]
+    objects: tuple[str, ...]
+    questions: tuple[str, ...] = ()
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        return parse_plan(mark(self.plan)).steps
+
+
 _TEXT = (
-    (
+    Ending(
         '1. get_phone_number({person9})\n2. send_sms(["$1"], "$0")',
-        " and text it to {person9}", " and send it to {person9} by text", ", then text {person9} the answer",
-        " and message it to {person9}", ", {person9} should get it as a text", " and let {person9} know by sms",
+        (" and text it to {person9}", " and send it to {person9} by text", ", then text {person9} the answer",
+         " and message it to {person9}", ", {person9} should get it as a text", " and let {person9} know by sms"),
+        ("text {person9} {}", "send {person9} {} by text", "message {} to {person9}", "{person9} wants {} in a text",
+         "let {person9} have {} as a text message"),
+        ("text {person9} {}", "tell {person9} by text {}", "send {person9} a message saying {}", "sms {person9} {}",
+         "{person9} asked {}, text back", "let {person9} know by text {}"),
     ),
-    (
+    Ending(
         '1. get_email_address({person9})\n2. compose_new_email(["$1"], [], "", "$0", [])',
-        " and email it to {person9}", " and mail it to {person9}", ", then send it to {person9} by email",
-        ", {person9} wants it in an email",
+        (" and email it to {person9}", " and mail it to {person9}", ", then send it to {person9} by email",
+         ", {person9} wants it in an email"),
+        ("email {person9} {}", "mail {} to {person9}", "send {person9} {} by email", "draft an email to {person9} with {}"),
+        ("email {person9} {}", "write {person9} an email saying {}", "let {person9} know by email {}"),
     ),
-    (
+    Ending(
+        '1. compose_new_email([{email9}], [], "", "$0", [])',
+        (" and email it to {email9}", ", then send it to {email9}", ", it should go to {email9}"),
+        ("email {} to {email9}", "send {} to {email9}", "write to {email9} with {}"),
+        ("tell {email9} {}", "write {email9} an email saying {}"),
+    ),
+    Ending(
         '1. append_note_content({note9}, "$0", "")',
-        " and add it to my {note9} note", " and put it in the note {note9}", ", it belongs in my {note9} note",
-        " and append that to my note {note9}",
+        (" and add it to my {note9} note", " and put it in the note {note9}", ", it belongs in my {note9} note",
+         " and append that to my note {note9}"),
+        ("add {} to my {note9} note", "put {} in my note {note9}", "{} goes into my {note9} note", "append {} to {note9}",
+         "{} at the end of my {note9} note"),
+        ("write in my {note9} note {}", "add to my {note9} note {}", "put in the note {note9} {}"),
     ),
-    (
+    Ending(
         '1. create_note({note9}, "$0", "")',
-        " and save it in a new note called {note9}", ", make a note named {note9} of it", " and keep it as a new note {note9}",
+        (" and save it in a new note called {note9}", ", make a note named {note9} of it", " and keep it as a new note {note9}"),
+        ("make a note called {note9} with {}", "save {} in a new note {note9}", "keep {} in a new note called {note9}",
+         "put {} down in a new note named {note9}"),
+        ("make a note called {note9} that says {}", "start a note {note9} with {}"),
     ),
 )  # fmt: skip
 _FILE = (
-    (
+    Ending(
         '1. get_email_address({person9})\n2. compose_new_email(["$1"], [], "", "", ["$0"])',
-        " and email it to {person9}", " and send it to {person9} by email", ", then mail it to {person9}",
-        " and attach it to an email to {person9}", ", {person9} needs it by email",
+        (" and email it to {person9}", " and send it to {person9} by email", ", then mail it to {person9}",
+         " and attach it to an email to {person9}", ", {person9} needs it by email"),
+        ("email {person9} {}", "mail {} to {person9}", "send {person9} {} by email", "{person9} needs {} by email",
+         "attach {} to an email to {person9}", "get {} to {person9} by email"),
     ),
-    (
+    Ending(
+        '1. compose_new_email([{email9}], [], "", "", ["$0"])',
+        (" and email it to {email9}", ", then mail it to {email9}", " and attach it to a mail to {email9}"),
+        ("email {} to {email9}", "mail {} to {email9}", "send {email9} {}"),
+    ),
+    Ending(
         '1. reply_to_email([], "", ["$0"])',
-        " and attach it to my reply", " and reply to this email with it", ", then answer this mail with it attached",
+        (" and attach it to my reply", " and reply to this email with it", ", then answer this mail with it attached"),
+        ("reply to this email with {}", "attach {} to my reply", "answer this mail with {} attached"),
     ),
 )  # fmt: skip
-_CONSUMERS = {"text": _TEXT, "url": _TEXT, "file_path": _FILE}
+_ENDINGS = {"text": _TEXT, "url": _TEXT, "file_path": _FILE}
 BETWEEN = (" and ", ", then ", " and then ", ", ", ". Then ")
 
 # What a result is called when it is taken up.
@@ -65,44 +109,6 @@ _CALLED = {
 }  # fmt: skip
 _TAKEN = "\ue002"  # where a result is taken up, in a wording of `taking`
 
-# What an own tool gives as the object of a shipped one: {} is a noun phrase or, after the bar, a question.
-_TOLD_TEXT = (
-    (
-        '1. get_phone_number({person9})\n2. send_sms(["$1"], "$0")',
-        ("text {person9} {}", "send {person9} {} by text", "message {} to {person9}", "{person9} wants {} in a text",
-         "let {person9} have {} as a text message"),
-        ("text {person9} {}", "tell {person9} by text {}", "send {person9} a message saying {}", "sms {person9} {}",
-         "{person9} asked {}, text back", "let {person9} know by text {}"),
-    ),
-    (
-        '1. get_email_address({person9})\n2. compose_new_email(["$1"], [], "", "$0", [])',
-        ("email {person9} {}", "mail {} to {person9}", "send {person9} {} by email", "draft an email to {person9} with {}"),
-        ("email {person9} {}", "write {person9} an email saying {}", "let {person9} know by email {}"),
-    ),
-    (
-        '1. append_note_content({note9}, "$0", "")',
-        ("add {} to my {note9} note", "put {} in my note {note9}", "{} goes into my {note9} note", "append {} to {note9}"),
-        ("write in my {note9} note {}", "add to my {note9} note {}", "put in the note {note9} {}"),
-    ),
-    (
-        '1. create_note({note9}, "$0", "")',
-        ("make a note called {note9} with {}", "save {} in a new note {note9}", "keep {} in a new note called {note9}",
-         "put {} down in a new note named {note9}"),
-        ("make a note called {note9} that says {}", "start a note {note9} with {}"),
-    ),
-)  # fmt: skip
-_TOLD_FILE = (
-    (
-        '1. get_email_address({person9})\n2. compose_new_email(["$1"], [], "", "", ["$0"])',
-        ("email {person9} {}", "mail {} to {person9}", "send {person9} {} by email", "{person9} needs {} by email",
-         "attach {} to an email to {person9}", "get {} to {person9} by email"),
-    ),
-    (
-        '1. reply_to_email([], "", ["$0"])',
-        ("reply to this email with {}", "attach {} to my reply", "answer this mail with {} attached"),
-    ),
-)  # fmt: skip
-_TOLD = {"text": _TOLD_TEXT, "url": _TOLD_TEXT, "file_path": _TOLD_FILE}
 _THING = re.compile(
     r"(?:(?:find|get|show|see|tell|fetch|give|list|grab|take|bring up|pull up|look up|dig out|open|read)(?: me)?|(?:where|what)(?:'s| is| are))"
     r" ((?:the|my|a|an|this|that|all|our|every|today's|tomorrow's|yesterday's)\b.+)",
@@ -147,24 +153,35 @@ _NAMED = (
 
 def passed_on(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str]) -> Iterator[Wording]:
     """Own wordings whose result a shipped tool takes."""
+    for wording, endings in _giving(wordings, tools, names):
+        for ending in endings:
+            plan = _joined(wording.plan, ending.steps)
+            for clause in ending.clauses:
+                yield replace(wording, text=_bare(wording.text) + clause, plan=plan)
+
+
+def _giving(
+    wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str]
+) -> Iterator[tuple[Wording, list[Ending]]]:
+    """Own wordings that give a result, each with what the tools can make of it."""
     for wording in wordings:
         last = wording.plan.steps[-1]
-        if last.tool not in names or tools[last.tool].returns not in GIVES:
-            continue
-        for text, *frames in _CONSUMERS[tools[last.tool].returns]:
-            ending = parse_plan(mark(text))
-            if all(step.tool in tools for step in ending.steps):
-                for frame in frames:
-                    plan = _joined(wording.plan, ending)
-                    yield replace(wording, text=re.sub(r"[.!?]+$", "", wording.text) + frame, plan=plan)
+        endings = _ENDINGS.get(tools[last.tool].returns, ()) if last.tool in names else ()
+        if fitting := [ending for ending in endings if all(step.tool in tools for step in ending.steps)]:
+            yield wording, fitting
 
 
-def _joined(plan: Plan, ending: Plan) -> Plan:
+def _bare(text: str) -> str:
+    """Without its full stop."""
+    return re.sub(r"[.!?]+$", "", text)
+
+
+def _joined(plan: Plan, ending: tuple[Step, ...]) -> Plan:
     """The lookups of the ending, the plan, and the ending's last step, which takes the plan's last result for $0."""
-    before = len(ending.steps) - 1
-    steps = [*ending.steps[:-1]]
+    before = len(ending) - 1
+    steps = [*ending[:-1]]
     steps += [Step(s.id + before, s.tool, tuple(_shifted(value, before) for value in s.arguments)) for s in plan.steps]
-    last, result = ending.steps[-1], len(plan.steps) + before
+    last, result = ending[-1], len(plan.steps) + before
     arguments = tuple(_taking(value, result) for value in last.arguments)
     return Plan((*steps, Step(result + 1, last.tool, arguments)))
 
@@ -182,21 +199,17 @@ def _taking(value: Value, result: int) -> Value:
 
 def told(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng: random.Random) -> Iterator[Wording]:
     """Own wordings that ask for a thing, as the object of a shipped tool's: a random one for each tool that may take it."""
-    for wording in wordings:
-        last = wording.plan.steps[-1]
-        if last.tool not in names or tools[last.tool].returns not in GIVES:
-            continue
-        text = re.sub(r"[.!?]+$", "", wording.text)
+    for wording, endings in _giving(wordings, tools, names):
+        text = _bare(wording.text)
         alone = sum(step.tool in names for step in wording.plan.steps) == 1
         thing, question = alone and _THING.fullmatch(text), _QUESTION.fullmatch(text)
-        for ending, *frames in _TOLD[tools[last.tool].returns]:
-            plan = parse_plan(mark(ending))
-            found = [(frame, thing[1]) for frame in frames[0] if thing]
-            found += [(frame, question[1]) for frame in (frames[1] if len(frames) > 1 else ()) if question]
-            if found and all(step.tool in tools for step in plan.steps):
+        for ending in endings:
+            found = [(frame, thing[1]) for frame in ending.objects if thing]
+            found += [(frame, question[1]) for frame in ending.questions if question]
+            if found:
                 frame, said = rng.choice(found)
                 said = said[:1].lower() + said[1:] if said[1:2].islower() else said
-                yield replace(wording, text=frame.replace("{}", said), plan=_joined(wording.plan, plan))
+                yield replace(wording, text=frame.replace("{}", said), plan=_joined(wording.plan, ending.steps))
 
 
 def named(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng: random.Random) -> Iterator[Wording]:
@@ -265,7 +278,7 @@ def after(giver: Wording, taker: Wording, rng: random.Random) -> Wording:
     plan = Plan((*giver.plan.steps, Step(count + 1, step.tool, renamed)))
     found = replace(
         taker,
-        text=re.sub(r"[.!?]+$", "", giver.text) + rng.choice(BETWEEN) + text[:1].lower() + text[1:],
+        text=_bare(giver.text) + rng.choice(BETWEEN) + text[:1].lower() + text[1:],
         plan=plan,
         register=giver.register,
     )

@@ -1,14 +1,14 @@
 """Fine-tune the default planner on a user's own tools: from the examples in their tools.yaml, on their machine.
 
-Of four pools of batches two ask for own tools: the examples as wordings with slots, in other words (`rephrase`), alone, joined
-with the corpus's, and passing results to shipped tools and back (`chains`). What is asked for is seldom shown as an example at
-the same time: a request to come will be none either. In the third pool the own tools are at hand and nobody asks for them, so
-that old requests go on going where they went. The fourth is the shipped recipe's, with made-up tools, so that the planner goes
-on reading what it has not seen. Refusals that an own tool takes care of now are left out, of training and of measuring.
+Three of four pools of batches ask for own tools: the examples as wordings with slots, said in other ways and other words
+(`ways`, `rephrase`), alone, joined with the corpus's, and passing results to shipped tools and back (`chains`). What is asked
+for is seldom shown as an example at the same time: a request to come will be none either. In the fourth pool the own tools are
+at hand and nobody asks for them. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
-Before and after are measured on examples held back, which join for the last third of the steps once they have been measured,
-and on held-back wordings of the shipped tools. Where the old tools lost, weights between the old and the tuned ones are tried;
-the result is installed only if it is better and the old tools lost no more than a point. This module knows nothing of screens.
+The weights before are kept beside the tuned ones, and answer wherever no own tool is asked for (`PointerEngine.answering`): so
+the old tools lose little. Before and after are measured on examples held back, which join for the last third of the steps once
+they have been measured, and on held-back wordings of the shipped tools. These decide how little may speak for an own tool; the
+result is installed only if it is better and the old tools lost no more than a point. This module knows nothing of screens.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tinyagent_mlx.lab import chains, corpus, own, train_planner, ways
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary, vocabulary
-from tinyagent_mlx.lab.madeup import Drawing, World, Worlds, read_madeup
+from tinyagent_mlx.lab.madeup import World
 from tinyagent_mlx.lab.rephrase import Rephraser
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
 from tinyagent_mlx.lab.ways import Ways
@@ -56,15 +56,15 @@ JOINING = 0.65  # of the steps are made without the held-back examples; then the
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 # How little may speak for an own tool once the weights were tuned on it, the boldest first: the old tools decide.
-FLOORS = (-3.5, -2.0, -0.5)
+FLOORS = (-2.0, -0.5, 1.0)
 STEPS = 144
+FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
 ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
 REFUSALS = 300  # wordings at most that are refused beside own tools
-REPLAY = train_planner.MIX
-UNASKED = replace(REPLAY, refusals=0.25, composed=0.23)
+UNASKED = replace(train_planner.MIX, refusals=0.25, composed=0.23)
 PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped tools at most, to each own request
 VARIANTS = 4  # of each such chain whose result is named in one clause
 SAID = 16  # times each example is said, otherwise each time, in a world
@@ -135,10 +135,7 @@ def lesson(tools: Toolbox, shipped: Toolbox, more: Sequence[Example] = ()) -> Le
 
 
 class OwnWorlds:
-    """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus.
-
-    `others` draws the worlds in between, with made-up tools; without it there are none.
-    """
+    """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus."""
 
     def __init__(
         self,
@@ -146,10 +143,9 @@ class OwnWorlds:
         wordings: Sequence[Wording],
         dictionary: list[str],
         seed: int,
-        others: Drawing | None = None,
         speech: Speech | None = None,
     ):
-        self.about, self.dictionary, self.seed, self.others = about, dictionary, seed, others
+        self.about, self.dictionary, self.seed = about, dictionary, seed
         self.speech = speech
         self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
 
@@ -219,6 +215,7 @@ class OwnWorlds:
             text = self.speech.rephraser.text(self.speech.ways.words(text, rng), rng)
         if may_be_asked:
             text = own.framed(text, rng)
+        text = own.in_context(text, rng)
         return replace(wording, text=text, register=rng.choices(REGISTERS, SHARES)[0])
 
 
@@ -337,7 +334,7 @@ def _refused(refusals: Sequence[Wording], engine: PointerEngine, about: Lesson, 
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
-        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=2.2e-5, decoder_lr=3e-4, warmup=10, floor=0.05,
+        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3.3e-5, decoder_lr=4.5e-4, warmup=10, floor=0.05,
         save_every=50, quantized=0.3,
     )  # fmt: skip
 
@@ -359,9 +356,8 @@ def finetune(
     old = old_cases(about, engine, open_dictionary(vocabulary(root)))
     before = _before(about, start, engine, old, out, measured)
     model, manifest = weights.load(root)
-    for table in (model.encoder.word_embeddings, model.encoder.position_embeddings):
-        table.freeze()
-    bonus = OwnBonus(about.names, _floors(manifest)[0], manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    freeze(model)
+    bonus = OwnBonus(about.names, FLOORS[0], manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
     drawn = _Drawn(engine, about, root, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
@@ -373,6 +369,14 @@ def finetune(
     outcome = _boldest(about, out / "planner", before, held, old, measured)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
+
+
+def freeze(model: PointerModel) -> None:
+    """Words and the lowest layers stay what they are: a dozen examples have nothing to teach them, and a step is quicker."""
+    encoder = model.encoder
+    below = (encoder.word_embeddings, encoder.position_embeddings, encoder.shape_embeddings, encoder.embedding_norm)
+    for part in (*below, *encoder.layers[:FROZEN]):
+        part.freeze()
 
 
 def joins(about: Lesson, steps: int) -> int:
@@ -393,14 +397,11 @@ class _Drawn:
         self._words, self._model = open_dictionary(self._pieces), engine.model
         self._tokenizer, self._settings = WordTokenizer(start / "tokenizer.json"), settings
         wordings = corpus.split(corpus.read_corpus()).train
-        old = about.tools.subset([name for name in about.tools.names if name not in about.names])
-        served = [w for w in wordings if all(step.tool in old for step in w.plan.steps)]
-        self._others = Worlds(served, old, read_madeup(), self._words, settings.seed, REPLAY)
         self._wordings = _still_refused(wordings, engine, about, self._words)
 
     def batches(self, about: Lesson) -> Batches:
         spoken = speech(self._model, self._pieces, about)
-        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, self._others, spoken)
+        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, spoken)
         return Batches(worlds, self._tokenizer, self._settings.batch)
 
 
@@ -495,9 +496,7 @@ def _held_cases(about: Lesson) -> list[Case]:
     return [Case(f"held-{n}", e.request, (e.plan,), NOW, ()) for n, e in enumerate(about.held)]
 
 
-def _right(
-    engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen
-) -> list[bool]:
+def _right(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[bool]:
     """Which cases are planned right, by dag."""
     agent = Agent(tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
     done = itertools.count(1)
@@ -509,7 +508,9 @@ def _answered(
 ) -> list[bool]:
     """Which cases are planned right, where those that fine-tuned weights leave to the ones before are as right as these were."""
     theirs = [engine.before is not None and engine.answering(case.query, about.tools) is engine for case in cases]
-    again = iter(_right(engine, about.tools, [case for case, tuned in zip(cases, theirs, strict=True) if tuned], measured))
+    again = iter(
+        _right(engine, about.tools, [case for case, tuned in zip(cases, theirs, strict=True) if tuned], measured)
+    )
     return [next(again) if tuned else was for tuned, was in zip(theirs, before, strict=True)]
 
 

@@ -75,6 +75,18 @@ _FRAMES = (
 )  # fmt: skip
 
 
+# What people say around a request that has nothing to do with it.
+_CONTEXTS = (
+    "I'm in a hurry, {}", "before I forget, {}", "quick one: {}", "long day, {}", "my hands are full, {}", "guests are coming, {}",
+    "it's getting late, {}", "sorry to bother you, but {}", "I've just come in, {}", "I'm about to leave, so {}",
+    "hm, let me think, {}", "ha, well, {}", "I'm half asleep. {}", "the kids are asleep, {}", "my sister is here, {}",
+    "I'm on the phone, {}", "good morning! {}", "hi there, {}", "oh no. {}", "great, and {}", "well then, {}", "listen, {}",
+    "off to work now! {}", "I can't get up right now, {}", "while I make coffee, {}", "since it's Friday, {}", "lol {}", "yo {}",
+    "{}, I'm in a rush", "{} while I finish this", "{} before I go", "{}, it's for my brother", "{} or I'll forget", "{}, ok?",
+    "{}, as usual", "{}. That's all for now", "{}, they asked for it", "{}, it can't wait", "{} so that's done", "{}, cheers",
+)  # fmt: skip
+
+
 def in_words(example: Example, tools: Toolbox, now: datetime) -> Example:
     """The example with its moments in the request's words, as tools.yaml holds them, instead of ISO dates.
 
@@ -231,6 +243,11 @@ def other_choices(example: Example, tools: Toolbox) -> Iterator[Example]:
 def framed(text: str, rng: random.Random) -> str:
     """A wording in a frame of politeness, or as it is."""
     return text if rng.random() < 0.4 else _framed(text, rng.choice(_FRAMES))
+
+
+def in_context(text: str, rng: random.Random) -> str:
+    """A wording beside something that has nothing to do with it, or, as a rule, as it is."""
+    return text if rng.random() < 0.8 else _framed(text, rng.choice(_CONTEXTS))
 
 
 def _framed(text: str, frame: str) -> str:

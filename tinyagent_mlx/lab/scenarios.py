@@ -92,7 +92,7 @@ def _head(titles: Iterable[str]) -> str:
 def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: int) -> dict[str, Any]:
     """Fine-tune on a scenario's examples and measure its tests; goes on from what lies in `out`.
 
-    Gives shares of right plans as pairs (before, after), the share of the way to the tuned weights, whether they would be
+    Gives shares of right plans as pairs (before, after), how little may speak for an own tool, whether they would be
     installed, and seconds.
     """
     began, file = time.monotonic(), out / "scenario.json"
@@ -111,7 +111,7 @@ def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: in
     found = {
         "new": [share(rows, "new") for rows in both], "exact": [share(rows, "new", "exact") for rows in both],
         "shipped": [share(rows, "shipped") for rows in both], "held": [outcome.before.own, outcome.after.own],
-        "old": [outcome.before.old, outcome.after.old], "share": outcome.share, "installed": outcome.better,
+        "old": [outcome.before.old, outcome.after.old], "floor": outcome.floor, "installed": outcome.better,
         "seconds": seconds, "rows": [asdict(row) for row in both[1]],
     }  # fmt: skip
     file.write_text(json.dumps(found, default=str))
@@ -120,7 +120,7 @@ def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: in
 
 def _tuning(scenarios: Iterable[Scenario], start: Path, shipped: Toolbox, out: Path, steps: int) -> None:
     titles = ("new", "exact", "shipped", "old")
-    heads = [*(f"{head} {when}" for head in titles for when in ("-", "+")), "share", "seconds"]
+    heads = [*(f"{head} {when}" for head in titles for when in ("-", "+")), "floor", "seconds"]
     table = []
     for scenario in scenarios:
         found = tune(scenario, start, shipped, out / scenario.name, steps)
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of scenarios, with commas")
     parser.add_argument("--rows", type=Path, help="write a line a case")
     parser.add_argument("--finetune", type=Path, metavar="FOLDER", help="fine-tune each in this folder")
-    parser.add_argument("--steps", type=int, default=144, help="of fine-tuning")
+    parser.add_argument("--steps", type=int, default=finetune.STEPS, help="of fine-tuning")
     options = parser.parse_args()
     shipped, engine = load_toolbox(paths.shipped("tools.yaml")), PointerEngine(options.model)
     wanted = options.only.split(",")

@@ -58,17 +58,23 @@ class Ways:
     """Other ways to say wordings. `kept` are words that stay, since they tell plans apart, and `taken` what nothing becomes."""
 
     def __init__(
-        self, groups: Iterable[Group], words: Iterable[tuple[str, ...]], kept: Collection[str] = (), taken: Collection[str] = ()
+        self,
+        groups: Iterable[Group],
+        words: Iterable[tuple[str, ...]],
+        kept: Collection[str] = (),
+        taken: Collection[str] = (),
     ):
-        self._ways: dict[str, list[tuple[int, Group, re.Pattern[str]]]] = defaultdict(list)  # by first word, "" for X and Y
+        self._ways: dict[str, list[tuple[int, Group, re.Pattern[str]]]] = defaultdict(
+            list
+        )  # by first word, "" for X and Y
         for group in groups:
             for place, way in enumerate(group):
                 self._ways[way.first].append((place, group, re.compile(way.pattern, re.IGNORECASE)))
         self.kept, self.taken = {word.lower() for word in kept}, {word.lower() for word in taken}
         self._words: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-        for group in words:
-            for word in group:
-                self._words[word].append(group)
+        for alike in words:
+            for word in alike:
+                self._words[word].append(alike)
         listed = sorted(self._words, key=len, reverse=True)
         some = "|".join(map(re.escape, listed)) or "(?!)"
         self._any_word = re.compile(rf"(?<![\w{{'])(?:{some})(?![\w}}'])", re.IGNORECASE)
@@ -96,7 +102,9 @@ class Ways:
             found = [(place, group, match) for place, group, p in ways if (match := p.fullmatch(text))]
             ranks = [(sum(map(len, match.groups())), place) for place, _, match in found]
             best = min(ranks, default=None)
-            self._found[text] = [(group, match) for rank, (_, group, match) in zip(ranks, found, strict=True) if rank == best]
+            self._found[text] = [
+                (group, match) for rank, (_, group, match) in zip(ranks, found, strict=True) if rank == best
+            ]
         return self._found[text]
 
     def words(self, text: str, rng: random.Random) -> str:
@@ -106,7 +114,9 @@ class Ways:
             word = match[0]
             if not match.start() or word.lower() in self.kept or rng.random() > CHANGED:
                 return word
-            others = [o for group in self._words[word.lower()] for o in group if o not in self.taken and o != word.lower()]
+            others = [
+                o for group in self._words[word.lower()] for o in group if o not in self.taken and o != word.lower()
+            ]
             return rng.choice(others) if others else word
 
         return re.sub(r"\b(an?) (?=([a-z]))", _article, self._any_word.sub(change, text))
