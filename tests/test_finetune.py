@@ -19,7 +19,7 @@ from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import finetune
+from tinyagent_mlx.lab import corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.finetune import Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
@@ -50,8 +50,8 @@ def tools(shipped_tools) -> Toolbox:
 
 
 @pytest.fixture
-def about(tools, shipped_tools) -> finetune.Lesson:
-    return replace(finetune.lesson(tools, shipped_tools, EXAMPLES), old_cases=4)
+def about(tools, shipped_tools) -> ownworlds.Lesson:
+    return replace(ownworlds.lesson(tools, shipped_tools, EXAMPLES), old_cases=4)
 
 
 def settings(out: Path, steps: int):
@@ -65,7 +65,7 @@ def test_every_fourth_example_is_held_back(about):
 
 
 def test_few_examples_are_all_learnt_from(tools, shipped_tools):
-    found = finetune.lesson(tools, shipped_tools, EXAMPLES[:5])
+    found = ownworlds.lesson(tools, shipped_tools, EXAMPLES[:5])
     assert (len(found.shown), found.held) == (5, ())
 
 
@@ -79,22 +79,20 @@ def test_few_examples_are_all_learnt_from(tools, shipped_tools):
 )
 def test_without_anything_to_learn_it_says_so(own, message, tools, shipped_tools):
     with pytest.raises(ConfigError, match=message):
-        finetune.lesson(tools if own else shipped_tools, shipped_tools)
+        ownworlds.lesson(tools if own else shipped_tools, shipped_tools)
 
 
 def test_held_back_examples_are_not_shown_to_the_encoder(tools, shipped_tools):
     with_examples = Toolbox(
         tuple(replace(t, examples=EXAMPLES) if t.name == "play_song" else t for t in tools), tools.rules
     )
-    about = finetune.lesson(with_examples, shipped_tools)
-    shown = {e.request for e in finetune._showing(about)["play_song"].examples}
+    about = ownworlds.lesson(with_examples, shipped_tools)
+    shown = {e.request for e in ownworlds.showing(about)["play_song"].examples}
     assert shown == {e.request for e in about.shown}
 
 
 def test_requests_for_own_tools_are_joined_with_the_corpus(about):
-    worlds = finetune.OwnWorlds(
-        about, finetune.corpus.split(finetune.corpus.read_corpus()).train, ["amber", "basil"], 0
-    )
+    worlds = ownworlds.OwnWorlds(about, corpus.split(corpus.read_corpus()).train, ["amber", "basil"], 0)
     rows = [row for row, _ in zip(worlds.draw(0).generator.rows(), range(80), strict=False)]
     called = [{step.tool for step in row.plan.steps} for row in rows]
     own = set(about.names)
@@ -139,13 +137,13 @@ def test_held_back_examples_join_after_most_of_the_steps(about):
     assert finetune.joins(about, 160) == 104
     assert finetune.joins(about, 6) == 6
     assert finetune.joins(replace(about, held=()), 160) == 160
-    whole = finetune.everything(about)
+    whole = ownworlds.everything(about)
     assert (whole.shown, whole.held) == ((*about.shown, *about.held), ())
 
 
 def test_own_tools_stand_by_where_nobody_asks_for_them(about, shipped_tools):
-    wordings = finetune.corpus.split(finetune.corpus.read_corpus()).train
-    worlds = finetune.OwnWorlds(about, wordings, ["amber", "basil"], 0)
+    wordings = corpus.split(corpus.read_corpus()).train
+    worlds = ownworlds.OwnWorlds(about, wordings, ["amber", "basil"], 0)
     asked = []
     for number in range(4):
         world = worlds.draw(number)

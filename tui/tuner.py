@@ -18,7 +18,8 @@ from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 if TYPE_CHECKING:
-    from tinyagent_mlx.lab.finetune import Lesson, Outcome
+    from tinyagent_mlx.lab.finetune import Outcome
+    from tinyagent_mlx.lab.ownworlds import Lesson
     from tinyagent_mlx.lab.train_planner import Progress, Recipe
 
 
@@ -73,10 +74,10 @@ class OwnTuner:
 
     def lesson(self) -> tuple[Lesson, Path]:
         """What is to be learnt, and the folder for its training."""
-        from tinyagent_mlx.lab import finetune
+        from tinyagent_mlx.lab import ownworlds
 
         tools = self._load()
-        about = finetune.lesson(tools, load_toolbox(paths.shipped("tools.yaml")))
+        about = ownworlds.lesson(tools, load_toolbox(paths.shipped("tools.yaml")))
         return about, self._home / "finetune" / tools.fingerprint
 
     def start(self) -> Path:

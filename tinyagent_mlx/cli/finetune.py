@@ -46,12 +46,12 @@ def call(options: argparse.Namespace) -> int:
 
 
 def _finetune(options: argparse.Namespace, planners: Planners) -> int:
-    from tinyagent_mlx.lab import finetune
+    from tinyagent_mlx.lab import finetune, ownworlds
     from tinyagent_mlx.toolfile import load_toolbox
 
     tools = setup.toolbox(options)
     shipped = load_toolbox(paths.shipped("tools.yaml"))
-    about = finetune.lesson(tools, shipped, _examples(options.cases, tools))
+    about = ownworlds.lesson(tools, shipped, _examples(options.cases, tools))
     start = planners.in_use or paths.shipped("weights") / "planner"
     out = paths.home(options.home) / "finetune" / tools.fingerprint
     settings = finetune.recipe(out, options.steps, options.seed)

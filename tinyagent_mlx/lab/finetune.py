@@ -17,10 +17,9 @@ import itertools
 import json
 import random
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,42 +34,27 @@ from tinyagent_mlx.cases import Case
 from tinyagent_mlx.decisions import SPECIALS, TOOL, Layout
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
-from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.evaluation import evaluate
-from tinyagent_mlx.lab import chains, corpus, own, train_planner, ways
+from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
-from tinyagent_mlx.lab.generate import Generator, Mix, open_dictionary, vocabulary
-from tinyagent_mlx.lab.madeup import World
-from tinyagent_mlx.lab.rephrase import Rephraser
+from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
+from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, showing, speech
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
-from tinyagent_mlx.lab.ways import Ways
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.schema import encode_asks
-from tinyagent_mlx.toolbox import Example, Toolbox
-from tinyagent_mlx.words import split_words
+from tinyagent_mlx.toolbox import Toolbox
 
-HELD = 4  # every fourth example is held back, where there are at least twice as many
 JOINING = 0.65  # of the steps are made without the held-back examples; then these have been measured, and join
-OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 # How little may speak for an own tool once the weights were tuned on it, the boldest first: the old tools decide.
 FLOORS = (-2.0, -0.5, 1.0)
 STEPS = 144
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
-Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
-HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
-ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
 REFUSALS = 300  # wordings at most that are refused beside own tools
-UNASKED = replace(train_planner.MIX, refusals=0.25, composed=0.23)
-PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped tools at most, to each own request
-VARIANTS = 4  # of each such chain whose result is named in one clause
-SAID = 16  # times each example is said, otherwise each time, in a world
-RESTATED, REPHRASED = 0.6, 0.4  # how likely an own request is said another way, and in other words
-REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
-MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6, lengths=(6, 2, 1))
+Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 
 
 @dataclass(frozen=True)
@@ -105,133 +89,6 @@ class Outcome:
     @property
     def better(self) -> bool:
         return self.gained and self.kept
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a fine-tuning is about: all tools, the names of the own ones, and examples that are shown or held back."""
-
-    tools: Toolbox
-    names: tuple[str, ...]
-    shown: tuple[Example, ...]
-    held: tuple[Example, ...]
-    old_cases: int = OLD_CASES
-
-
-def lesson(tools: Toolbox, shipped: Toolbox, more: Sequence[Example] = ()) -> Lesson:
-    """Find the own tools and split their examples; `more` are requests with plans beside those of tools.yaml.
-
-    Raises `ConfigError` when there is no own tool or none has an example.
-    """
-    names = tuple(name for name in tools.names if name not in shipped)
-    if not names:
-        raise ConfigError("there is no tool of your own to fine-tune on: `tinyagent tools new` makes one")
-    unique = {e.request: e for e in (*(e for name in names for e in tools[name].examples), *more)}
-    examples = tuple(unique.values())
-    if not examples:
-        raise ConfigError(f"none of your tools ({', '.join(names)}) has an example to learn from; a dozen do well")
-    held = examples[HELD - 1 :: HELD] if len(examples) >= 2 * HELD else ()
-    return Lesson(tools, names, tuple(e for e in examples if e not in held), held)
-
-
-class OwnWorlds:
-    """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus."""
-
-    def __init__(
-        self,
-        about: Lesson,
-        wordings: Sequence[Wording],
-        dictionary: list[str],
-        seed: int,
-        speech: Speech | None = None,
-    ):
-        self.about, self.dictionary, self.seed = about, dictionary, seed
-        self.speech = speech
-        self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
-
-    @cached_property
-    def _asked(self) -> dict[Example, list[Wording]]:
-        """Each example as wordings, filled with what all of them say."""
-        tools, shown = self.about.tools, self.about.shown
-        values = own.values(shown, tools)
-        return {example: own.wordings(example, tools, values) for example in shown}
-
-    def draw(self, number: int, rank: int = 0) -> World:
-        return self._unasked(number, rank) if number % 4 == 3 else self._own(number, rank)
-
-    def _own(self, number: int, rank: int) -> World:
-        """The own tools asked for."""
-        rng = random.Random(f"{self.seed}/own/{number}")
-        hide = 1.0 if rng.random() < BARE else HIDDEN
-        hidden = {example for example in self._asked if rng.random() < hide}
-        drawn = [ws for e, ws in self._asked.items() if e in hidden or rng.random() < ALSO_SHOWN] or [
-            *self._asked.values()
-        ]
-        asked = [self._said(_one(ws, rng), rng) for ws in drawn for _ in range(SAID)]
-        asked += self._chained(asked, [ws[0] for ws in drawn], rng)
-        tools = _without(self.about.tools, hidden.union(self.about.held))
-        generator = Generator(self.wordings, tools, self.dictionary, self.seed, MIX, asked=asked)
-        generator.rng.seed(f"{self.seed}/own/{number}/{rank}")
-        return World(tools, generator)
-
-    def _unasked(self, number: int, rank: int) -> World:
-        """The own tools at hand, and nobody asks for them."""
-        tools = _showing(self.about)
-        generator = Generator(self.wordings, tools, self.dictionary, self.seed, UNASKED)
-        generator.rng.seed(f"{self.seed}/unasked/{number}/{rank}")
-        return World(tools, generator)
-
-    def _chained(self, asked: Sequence[Wording], plain: Sequence[Wording], rng: random.Random) -> list[Wording]:
-        """Some of what is asked for, with its result passed on to a shipped tool, or after one that gives it something.
-
-        `plain` are the wordings of `asked` without frames of politeness.
-        """
-        tools, names = self.about.tools, self.about.names
-        count = len(asked)
-        on = list(chains.passed_on(asked, tools, names))
-        takers = list(chains.taking(asked, self._givers, tools, names))
-        after = [
-            chains.after(rng.choice(givers), taker, rng)
-            for taker, givers in rng.choices(takers, k=min(len(takers), round(AFTER * count)))
-        ]
-        after += rng.sample(on, min(len(on), round(PASSED_ON * count)))
-        for find, share in ((chains.told, TOLD), (chains.named, NAMED)):
-            found = [w for _ in range(VARIANTS) for w in find(plain, tools, names, rng)]
-            found = [self._said(w, rng) for w in found]
-            after += rng.sample(found, min(len(found), round(share * count)))
-        return after
-
-    @cached_property
-    def _givers(self) -> list[Wording]:
-        """Shipped wordings of one intent."""
-        return [w for w in self.wordings if w.plan.steps and not any(s.tool in self.about.names for s in w.plan.steps)]
-
-    def _said(self, wording: Wording, rng: random.Random) -> Wording:
-        """The wording as somebody else might say it: another way, in other words, more politely, in another manner."""
-        text, may_be_asked = wording.text, True
-        if self.speech and rng.random() < RESTATED:
-            text, may_be_asked = self.speech.ways.other(text, rng)
-        if self.speech and rng.random() < REPHRASED:
-            text = self.speech.rephraser.text(self.speech.ways.words(text, rng), rng)
-        if may_be_asked:
-            text = own.framed(text, rng)
-        text = own.in_context(text, rng)
-        return replace(wording, text=text, register=rng.choices(REGISTERS, SHARES)[0])
-
-
-def _one(wordings: Sequence[Wording], rng: random.Random) -> Wording:
-    """The example as it stands every other time, or with another choice."""
-    return wordings[0] if rng.random() < 0.5 else rng.choice(wordings)
-
-
-def _showing(about: Lesson) -> Toolbox:
-    """The toolbox without the examples that are held back."""
-    return _without(about.tools, set(about.held))
-
-
-def _without(tools: Toolbox, hidden: Collection[Example]) -> Toolbox:
-    fewer = (replace(tool, examples=tuple(e for e in tool.examples if e not in hidden)) for tool in tools)
-    return Toolbox(tuple(fewer), tools.rules)
 
 
 class OwnBonus:
@@ -279,7 +136,7 @@ class OwnBonus:
 def own_tool_may_serve(engine: PointerEngine, about: Lesson, request: str, missing: bool = False) -> bool:
     """Whether the planner, as it is, begins the plan of a request with an own tool; of what waits for a `missing` tool,
     whether anything speaks for an own one."""
-    tools = _showing(about)
+    tools = showing(about)
     logits, evidence = engine.first_decision(request, tools)
     bonus = engine.bonus(evidence)
     if missing and bonus.max() > 0:
@@ -287,32 +144,6 @@ def own_tool_may_serve(engine: PointerEngine, about: Lesson, request: str, missi
     mine = [name in about.names for name in tools.names]
     refusing = logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0))
     return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
-
-
-@dataclass(frozen=True)
-class Speech:
-    """Other ways and other words for the own tools' examples."""
-
-    ways: Ways
-    rephraser: Rephraser
-
-
-def speech(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Speech:
-    """Near words are those of the model's own word vectors; what tells the own tools' choices apart stays."""
-    table = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
-    choices = _words(
-        text
-        for name in about.names
-        for argument in about.tools[name].arguments
-        for choice in argument.choices.items()
-        for text in map(str, choice)
-    )
-    said = _words(example.request for example in about.shown)
-    return Speech(Ways(ways.groups(), ways.words(), choices, choices), Rephraser(table, pieces, choices, said))
-
-
-def _words(texts: Iterable[str]) -> set[str]:
-    return {word.text.lower() for text in texts for word in split_words(text)}
 
 
 def _still_refused(
@@ -384,11 +215,6 @@ def joins(about: Lesson, steps: int) -> int:
     return int(steps * JOINING) // POOL * POOL or steps if about.held else steps
 
 
-def everything(about: Lesson) -> Lesson:
-    """The lesson with nothing held back."""
-    return replace(about, shown=(*about.shown, *about.held), held=())
-
-
 class _Drawn:
     """What a fine-tuning draws its batches from, whatever examples are held back."""
 
@@ -420,7 +246,7 @@ def _before(
     if not file.is_file():
         right = _right(engine, about.tools, old, measured)
         in_use = PointerEngine(start)
-        own = _share(_right(in_use, _showing(about), _held_cases(about))) if about.held else None
+        own = _share(_right(in_use, showing(about), _held_cases(about))) if about.held else None
         out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"own": own, "old": _share(_answered(in_use, about, old, right)), "right": right}))
     found = json.loads(file.read_text())
@@ -437,7 +263,7 @@ def _held_scores(
         engine, found = PointerEngine(folder), []
         for floor in _floors(engine.manifest):
             _lower(engine, floor)
-            found.append(_share(_right(engine, _showing(about), _held_cases(about))) if about.held else None)
+            found.append(_share(_right(engine, showing(about), _held_cases(about))) if about.held else None)
         file.write_text(json.dumps(found))
     manifest = json.loads((root / "manifest.json").read_text())
     return dict(zip(_floors(manifest), json.loads(file.read_text()), strict=True))

@@ -25,7 +25,7 @@ from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case, read_cases
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.evaluation import Row, evaluate
-from tinyagent_mlx.lab import finetune
+from tinyagent_mlx.lab import finetune, ownworlds
 from tinyagent_mlx.lab.train_planner import Progress
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.toolbox import Example, Toolbox
@@ -98,7 +98,7 @@ def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: in
     began, file = time.monotonic(), out / "scenario.json"
     if file.is_file():
         return dict(json.loads(file.read_text()))
-    about = finetune.lesson(scenario.tools(shipped, EXAMPLES), shipped)
+    about = ownworlds.lesson(scenario.tools(shipped, EXAMPLES), shipped)
 
     def tell(progress: Progress) -> None:
         if progress.step % 20 == 0:
