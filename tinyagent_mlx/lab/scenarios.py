@@ -124,7 +124,7 @@ def _tuning(scenarios: Iterable[Scenario], start: Path, shipped: Toolbox, out: P
     table = []
     for scenario in scenarios:
         found = tune(scenario, start, shipped, out / scenario.name, steps)
-        table.append([*(value for title in titles for value in found[title]), found["share"], found["seconds"]])
+        table.append([*(value for title in titles for value in found[title]), found["floor"], found["seconds"]])
         note = "" if found["installed"] else "  (not installed)"
         print("\n".join([_head(heads), _line(scenario.name, table[-1]) + note]), flush=True)
     print(_line("mean", [statistics.fmean(column) for column in zip(*table, strict=True)]))
