@@ -153,6 +153,14 @@ def test_own_tools_stand_by_where_nobody_asks_for_them(about, shipped_tools):
     assert asked == [(True, True), (True, True), (True, True), (True, False)]
 
 
+def test_an_own_request_may_be_what_shall_be_remembered(about):
+    worlds = ownworlds.OwnWorlds(about, corpus.split(corpus.read_corpus()).train, ["amber", "basil"], 0)
+    rows = [row for row, _ in zip(worlds.draw(3).generator.rows(), range(150), strict=False)]
+    quoted = {str(value) for row in rows for step in row.plan.steps for value in step.arguments}
+    assert quoted & {"play Golden Hour", "volume 30", "set the volume to 15", "play Bolero"}
+    assert not quoted & {"tell me what's playing", "what song is this"}  # these would be asked and passed on
+
+
 class Doubtful:
     """An engine that refuses everything; a little speaks for own tools where a request says "light"."""
 
@@ -166,14 +174,30 @@ class Doubtful:
     def bonus(self, evidence):
         return np.clip(evidence, 0, 6)
 
+    def read(self, text):
+        return text
+
+    def compile(self, tools):
+        return tools
+
+    def evidence(self, read, compiled):
+        return self.first_decision(read, compiled)
+
 
 @pytest.mark.parametrize(
-    ("request_", "missing", "served"),
-    [("light on", True, True), ("play jazz", True, False), ("light on", False, False)],
-    ids=["something speaks for an own tool", "nothing does", "no tool could"],
+    ("request_", "missing", "doubt", "served"),
+    [
+        ("light on", True, 0, True),
+        ("play jazz", True, 0, False),
+        ("play jazz", True, 3, True),
+        ("light on", False, 3, False),
+    ],
+    ids=["something speaks for an own tool", "nothing does", "nearly", "no tool could"],
 )
-def test_what_waits_for_a_missing_tool_is_no_refusal_where_an_own_one_may_serve_it(request_, missing, served, about):
-    assert finetune.own_tool_may_serve(Doubtful(about.names), about, request_, missing) == served
+def test_what_waits_for_a_missing_tool_is_no_refusal_where_an_own_one_may_serve_it(
+    request_, missing, doubt, served, about
+):
+    assert finetune.own_tool_may_serve(Doubtful(about.names), about, request_, missing, doubt) == served
 
 
 @pytest.fixture
@@ -226,6 +250,15 @@ def test_the_lowest_floor_that_the_old_tools_bear_is_written_down(tuned, about, 
     outcome = finetune._boldest(about, tmp_path / "planner", before, held, [], finetune._unseen)
     assert (outcome.better, outcome.floor, outcome.after) == (True, -0.5, Scores(0.75, 1.0))
     assert PointerEngine(tmp_path / "planner").manifest["unseen"] == {"floor": -0.5}
+
+
+def test_lures_sound_like_the_own_tools(about, monkeypatch):
+    wordings = [w for w in corpus.split(corpus.read_corpus()).train if w.plan.steps]
+    monkeypatch.setattr(finetune, "LURES", 2)
+    found = finetune.lures(
+        wordings[:80] + [w for w in wordings if "light" in w.text][:2], Doubtful(about.names), about, ["amber"]
+    )
+    assert all("light" in wording.text for wording in found)
 
 
 def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):

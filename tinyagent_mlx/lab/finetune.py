@@ -54,6 +54,8 @@ STEPS = 144
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
+DOUBT = 3.0  # a refusal for want of a tool is none where so much more would speak for an own one
+LURES, LURES_OF = 60, 600  # wordings that sound like the own tools, and of how many they are the nearest
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 
 
@@ -133,14 +135,16 @@ class OwnBonus:
         return mx.concatenate([end, others, due, mx.zeros((rows, decisions, self._constants))], axis=-1)
 
 
-def own_tool_may_serve(engine: PointerEngine, about: Lesson, request: str, missing: bool = False) -> bool:
+def own_tool_may_serve(
+    engine: PointerEngine, about: Lesson, request: str, missing: bool = False, doubt: float = 0.0
+) -> bool:
     """Whether the planner, as it is, begins the plan of a request with an own tool; of what waits for a `missing` tool,
-    whether anything speaks for an own one."""
+    whether anything speaks for an own one, or would with a floor lower by `doubt`."""
     tools = showing(about)
     logits, evidence = engine.first_decision(request, tools)
-    bonus = engine.bonus(evidence)
-    if missing and bonus.max() > 0:
+    if missing and engine.bonus(evidence + doubt).max() > 0:
         return True
+    bonus = engine.bonus(evidence)
     mine = [name in about.names for name in tools.names]
     refusing = logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0))
     return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
@@ -149,17 +153,32 @@ def own_tool_may_serve(engine: PointerEngine, about: Lesson, request: str, missi
 def _still_refused(
     wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]
 ) -> list[Wording]:
-    """The wordings without refusals of what an own tool does, nor of what waits for a tool that is missing, which would teach
-    the network to refuse what sounds like the own ones; of the others no more are kept than training can need."""
-    refusals = [w for w in wordings if w.plan.refused and not w.missing]
+    """The wordings without refusals of what an own tool may do, which would teach the network to refuse what sounds like the
+    own tools; of the others no more are kept than training can need."""
+    refusals = [w for w in wordings if w.plan.refused]
     some = random.Random(REFUSALS).sample(refusals, min(REFUSALS, len(refusals)))
-    return [w for w in wordings if not w.plan.refused] + _refused(some, engine, about, dictionary)
+    return [w for w in wordings if not w.plan.refused] + _refused(some, engine, about, dictionary, DOUBT)
 
 
-def _refused(refusals: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]) -> list[Wording]:
+def _refused(
+    refusals: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str], doubt: float = 0.0
+) -> list[Wording]:
     """Those that are refusals beside the own tools too."""
     fill = Generator(refusals, about.tools, dictionary, 0).fill
-    return [w for w in refusals if not own_tool_may_serve(engine, about, fill([w]).request, w.missing)]
+    return [w for w in refusals if not own_tool_may_serve(engine, about, fill([w]).request, w.missing, doubt)]
+
+
+def lures(wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]) -> list[Wording]:
+    """Of the shipped tools' wordings, those that sound most like the own tools."""
+    tools = showing(about)
+    generator = Generator(wordings, about.tools, dictionary, 0)
+    some = generator.rng.sample(generator.singles, min(LURES_OF, len(generator.singles)))
+
+    def near(wording: Wording) -> float:
+        read = engine.read(generator.fill([wording]).request)
+        return float(engine.evidence(read, engine.compile(tools))[1].max())
+
+    return sorted(some, key=near, reverse=True)[:LURES]
 
 
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
@@ -224,10 +243,11 @@ class _Drawn:
         self._tokenizer, self._settings = WordTokenizer(start / "tokenizer.json"), settings
         wordings = corpus.split(corpus.read_corpus()).train
         self._wordings = _still_refused(wordings, engine, about, self._words)
+        self._lures = lures(self._wordings, engine, about, self._words)
 
     def batches(self, about: Lesson) -> Batches:
         spoken = speech(self._model, self._pieces, about)
-        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, spoken)
+        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, spoken, self._lures)
         return Batches(worlds, self._tokenizer, self._settings.batch)
 
 

@@ -8,6 +8,7 @@ example at the same time: a request to come will be none either. Knows wordings 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,9 +33,13 @@ HELD = 4  # every fourth example is held back, where there are at least twice as
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
 HIDDEN, BARE = 0.5, 0.15  # how likely an example is hidden from its tool in a world; worlds that show none
 ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
-UNASKED = replace(train_planner.MIX, refusals=0.25, composed=0.23)
+UNASKED = replace(train_planner.MIX, refusals=0.25, composed=0.23, asked=0.4)
 PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped tools at most, to each own request
 VARIANTS = 4  # of each such chain whose result is named in one clause
+QUOTED, QUOTING = (
+    ("task", "message", "content", "title"),
+    0.3,
+)  # slots that quote own requests, and in how many wordings
 SAID = 16  # times each example is said, otherwise each time, in a world
 RESTATED, REPHRASED = 0.6, 0.4  # how likely an own request is said another way, and in other words
 REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
@@ -74,7 +79,10 @@ def everything(about: Lesson) -> Lesson:
 
 
 class OwnWorlds:
-    """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus."""
+    """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus.
+
+    `lures` are wordings of the corpus that sound like the own tools.
+    """
 
     def __init__(
         self,
@@ -83,9 +91,10 @@ class OwnWorlds:
         dictionary: list[str],
         seed: int,
         speech: Speech | None = None,
+        lures: Sequence[Wording] = (),
     ):
         self.about, self.dictionary, self.seed = about, dictionary, seed
-        self.speech = speech
+        self.speech, self.lures = speech, lures
         self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
 
     @cached_property
@@ -116,9 +125,25 @@ class OwnWorlds:
     def _unasked(self, number: int, rank: int) -> World:
         """The own tools at hand, and nobody asks for them."""
         tools = showing(self.about)
-        generator = Generator(self.wordings, tools, self.dictionary, self.seed, UNASKED)
+        generator = Generator(self._quoting, tools, self.dictionary, self.seed, UNASKED, asked=self.lures)
         generator.rng.seed(f"{self.seed}/unasked/{number}/{rank}")
         return World(tools, generator)
+
+    @cached_property
+    def _quoting(self) -> list[Wording]:
+        """The corpus's wordings, some with an own request as what shall be remembered, told or written down.
+
+        Not with one that asks for something: "text Ana what's playing" wants the answer texted.
+        """
+        tools, names = self.about.tools, self.about.names
+        said = tuple(
+            re.sub(r"[.!?]+$", "", e.request[:1].lower() + e.request[1:])
+            for e in self.about.shown
+            if all(step.tool in names and tools[step.tool].returns not in chains.GIVES for step in e.plan.steps)
+        )
+        values = dict.fromkeys(QUOTED, said)
+        rng = random.Random(f"{self.seed}/quoting")
+        return [replace(w, values=values) if said and rng.random() < QUOTING else w for w in self.wordings]
 
     def _chained(self, asked: Sequence[Wording], plain: Sequence[Wording], rng: random.Random) -> list[Wording]:
         """Some of what is asked for, with its result passed on to a shipped tool, or after one that gives it something.
