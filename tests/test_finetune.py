@@ -134,7 +134,7 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
 
 
 def test_held_back_examples_join_after_most_of_the_steps(about):
-    assert finetune.joins(about, 160) == 104
+    assert finetune.joins(about, 160) == 72
     assert finetune.joins(about, 6) == 6
     assert finetune.joins(replace(about, held=()), 160) == 160
     whole = ownworlds.everything(about)

@@ -25,8 +25,9 @@ def test_each_wording_of_the_group_may_stand_for_another(text):
     assert others(text) == {("play {text}", True), ("put {text} on", True), ("I'd like to hear {text}", False)}
 
 
-def test_what_no_group_knows_stays_with_its_politeness():
-    assert others("please frobnicate {text}") == {("please frobnicate {text}", True)}
+def test_what_no_group_knows_stays_and_questions_are_not_asked_twice():
+    assert others("please frobnicate {text}") == {("frobnicate {text}", True)}
+    assert others("where's the photo of {text}?") == {("where's the photo of {text}", False)}
     assert others("") == {("", True)}
 
 
@@ -34,11 +35,22 @@ def test_the_wording_that_says_most_is_taken():
     assert others("turn {text} down to 20") == {("dim {text} to 20", True), ("turn {text} down to 20", True)}
 
 
-def test_nothing_follows_a_second_clause():
-    assert others("play {text} and call Ines") == {
-        ("play {text} and call Ines", True),
-        ("I'd like to hear {text} and call Ines", False),
+def test_clauses_are_said_another_way_one_by_one_or_together():
+    found = {text for text, _ in others("play {text} and dim {lamp} to 3", times=300)}
+    second = ("dim {lamp} to 3", "turn {lamp} down to 3")
+    firsts = ("play {text}", "put {text} on", "I'd like to hear {text}")
+    assert found == {f"{one} and {two}" for one in firsts for two in second}
+    assert others("play {text} and put {file} on") == {
+        (f"{one} and {two} {{file}}{on}", asked)
+        for one, asked in (("play {text}", True), ("put {text} on", True), ("I'd like to hear {text}", False))
+        for two, on in (("play", ""), ("put", " on"))
     }
+
+
+def test_where_clauses_are_taken_for_one_nothing_follows_the_second():
+    rng, some = random.Random(0), Ways([PLAY], ())
+    found = {some._other("play {text}, {text2}; more", rng)[0] for _ in range(50)}
+    assert found == {"play {text}, {text2}; more", "I'd like to hear {text}, {text2}; more"}
 
 
 def test_words_change_but_no_slots_no_first_word_and_nothing_that_tells_plans_apart():

@@ -6,7 +6,7 @@ for is seldom shown as an example at the same time: a request to come will be no
 at hand and nobody asks for them. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
 The weights before are kept beside the tuned ones, and answer wherever no own tool is asked for (`PointerEngine.answering`): so
-the old tools lose little. Before and after are measured on examples held back, which join for the last third of the steps once
+the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
 they have been measured, and on held-back wordings of the shipped tools. These decide how little may speak for an own tool; the
 result is installed only if it is better and the old tools lost no more than a point. This module knows nothing of screens.
 """
@@ -46,7 +46,7 @@ from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEng
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Toolbox
 
-JOINING = 0.65  # of the steps are made without the held-back examples; then these have been measured, and join
+JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 # How little may speak for an own tool once the weights were tuned on it, the boldest first: the old tools decide.
 FLOORS = (-2.0, -0.5, 1.0)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 NEAR, NEIGHBOURS = 0.38, 6  # the least cosine of a neighbour, and how many a word has at most
-SWAPPED, DROPPED = 0.3, 0.12  # how likely a word is swapped or left out, in a request where words are
+SWAPPED, DROPPED = 0.15, 0.12  # how likely a word is swapped or left out, in a request where words are
 COMMON = 2190  # words before this place in the vocabulary, the most frequent ones, hold a sentence together
 _WORD = re.compile(r"\{\w+\}|[A-Za-z]+(?:'[a-z]+)?")
 _TURNS = frozenset(

@@ -19,11 +19,16 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "corpus" / "ways"
+BY_CLAUSES = 0.7  # how likely several clauses are said another way one by one
 CHANGED = 0.25  # how likely a word of a group is changed
 _JOINED = re.compile(r"\band\b|\bthen\b|[,;.] ", re.IGNORECASE)  # in what a wording is about: another clause may follow
+_CLAUSES = re.compile(r"(,? and then |,? then |,? and |[.;] )", re.IGNORECASE)
 _BEFORE = re.compile(
     r"^(?:(?:please|kindly|hey|ok|okay|so|now|just|(?:can|could|would|will) you|I want you to|I need you to|let's)\b[, ]*)+",
     re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"(?:what|where|which|who|how|when|why|any|is|are|was|do|does|did|has|it|there|I|my|the|an?)\b", re.IGNORECASE
 )
 _AFTER = re.compile(r"(?:,? (?:please|now|thanks|for me))*[.!?]*$", re.IGNORECASE)
 
@@ -81,15 +86,32 @@ class Ways:
         self._found: dict[str, list[tuple[Group, re.Match[str]]]] = {}
 
     def other(self, text: str, rng: random.Random) -> tuple[str, bool]:
-        """The wording another way where a group knows it, and whether it can stand after "could you"."""
+        """The wording another way where a group knows it, and whether it can stand after "could you".
+
+        Of several clauses each is said another way, or all of them as if they were one.
+        """
         bare = _AFTER.sub("", _BEFORE.sub("", text))
-        found = self._matching(bare)
+        clauses = _CLAUSES.split(bare)  # with what stands between them
+        if len(clauses) > 1 and rng.random() < BY_CLAUSES:
+            first, may_be_asked = self._other(clauses[0], rng)
+            rest = [
+                part if at % 2 or len(part.split()) < 2 else self._other(part, rng, asked=True)[0]
+                for at, part in enumerate(clauses[1:], start=1)
+            ]
+            said = "".join((first, *rest))
+        else:
+            said, may_be_asked = self._other(bare, rng)
+        return said, may_be_asked and not _STATED.match(said)
+
+    def _other(self, text: str, rng: random.Random, asked: bool = False) -> tuple[str, bool]:
+        """One clause another way; `asked`: one that can stand after "could you"."""
+        found = self._matching(text)
         if not found:
             return text, True
         group, match = rng.choice(found)
         about = match.groupdict()
         closed = any(_JOINED.search(thing) for thing in about.values())
-        fitting = [way for way in group if way.ends_open or not closed]
+        fitting = [way for way in group if (way.ends_open or not closed) and (way.asked or not asked)]
         if not fitting:
             return text, True
         way = rng.choice(fitting)
