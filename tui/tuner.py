@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tinyagent_mlx import paths
-from tinyagent_mlx.cli.finetune import STEPS
+from tinyagent_mlx.lab.recipes import FINETUNE_STEPS
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
@@ -66,7 +66,7 @@ class Stopped(Exception):
 class OwnTuner:
     """The real one: `tinyagent finetune` without its command line, in the same folders of the home."""
 
-    def __init__(self, load_tools: Callable[[], Toolbox], home: Path, steps: int = STEPS, model: str = ""):
+    def __init__(self, load_tools: Callable[[], Toolbox], home: Path, steps: int = FINETUNE_STEPS, model: str = ""):
         self._load, self._home, self.steps, self._model = load_tools, home, steps, model
         self.planners = Planners(home / "planners")
         self.seed = 0

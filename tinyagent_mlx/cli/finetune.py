@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinyagent_mlx import paths
 from tinyagent_mlx.cli import setup
 from tinyagent_mlx.errors import UsageError
+from tinyagent_mlx.lab.recipes import FINETUNE_STEPS
 from tinyagent_mlx.planners import Planners
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from tinyagent_mlx.lab.train_planner import Progress
     from tinyagent_mlx.toolbox import Example, Toolbox
 
-STEPS = 144
 WIDTH = 24  # of the progress bar, in characters
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"training steps (default: {STEPS})")
+    parser.add_argument(
+        "--steps", type=int, default=FINETUNE_STEPS, metavar="N", help=f"training steps (default: {FINETUNE_STEPS})"
+    )
     parser.add_argument("--cases", type=Path, metavar="FILE", help="learn from these requests and plans too")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="another seed draws other requests (default: 0)"

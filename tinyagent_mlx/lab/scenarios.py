@@ -26,6 +26,7 @@ from tinyagent_mlx.cases import Case, read_cases
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.evaluation import Row, evaluate
 from tinyagent_mlx.lab import finetune, ownworlds
+from tinyagent_mlx.lab.recipes import FINETUNE_STEPS
 from tinyagent_mlx.lab.train_planner import Progress
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.toolbox import Example, Toolbox
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of scenarios, with commas")
     parser.add_argument("--rows", type=Path, help="write a line a case")
     parser.add_argument("--finetune", type=Path, metavar="FOLDER", help="fine-tune each in this folder")
-    parser.add_argument("--steps", type=int, default=finetune.STEPS, help="of fine-tuning")
+    parser.add_argument("--steps", type=int, default=FINETUNE_STEPS, help="of fine-tuning")
     options = parser.parse_args()
     shipped, engine = load_toolbox(paths.shipped("tools.yaml")), PointerEngine(options.model)
     wanted = options.only.split(",")
