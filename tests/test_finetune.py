@@ -241,7 +241,7 @@ def test_what_the_weights_before_answer_is_as_right_as_it_was(tuned, about):
 
 
 def test_the_lowest_floor_that_the_old_tools_bear_is_written_down(tuned, about, tmp_path, monkeypatch):
-    lost = {-2.0: [False, False], -0.5: [True, True], 1.0: [True, True]}
+    lost = {floor: [floor > -2.0] * 2 for floor in finetune.FLOORS}
     monkeypatch.setattr(finetune, "_answered", lambda engine, *rest: lost[engine.manifest["unseen"]["floor"]])
     manifest = json.loads((tmp_path / "planner" / "manifest.json").read_text())
     weights.save_manifest(tmp_path / "planner", {**manifest, "unseen": {"floor": 0.0}})

@@ -49,7 +49,7 @@ from tinyagent_mlx.toolbox import Toolbox
 JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 # How little may speak for an own tool once the weights were tuned on it, the boldest first: the old tools decide.
-FLOORS = (-2.0, -0.5, 1.0)
+FLOORS = (-2.0, -0.5, 1.0, 3.0)
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools

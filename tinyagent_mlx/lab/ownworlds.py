@@ -43,7 +43,7 @@ QUOTED, QUOTING = (
 SAID = 16  # times each example is said, otherwise each time, in a world
 RESTATED, REPHRASED = 0.6, 0.4  # how likely an own request is said another way, and in other words
 REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
-MIX = Mix(refusals=0.08, singles=0.42, multiples=0.08, composed=0.42, asked=0.75, lengths=(6, 2, 1))
+MIX = Mix(refusals=0.15, singles=0.35, multiples=0.15, composed=0.35, asked=0.6, lengths=(6, 2, 1))
 
 
 @dataclass(frozen=True)
