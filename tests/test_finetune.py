@@ -87,7 +87,7 @@ def test_held_back_examples_are_not_shown_to_the_encoder(tools, shipped_tools):
         tuple(replace(t, examples=EXAMPLES) if t.name == "play_song" else t for t in tools), tools.rules
     )
     about = ownworlds.lesson(with_examples, shipped_tools)
-    shown = {e.request for e in ownworlds.showing(about)["play_song"].examples}
+    shown = {e.request for e in about.showing["play_song"].examples}
     assert shown == {e.request for e in about.shown}
 
 

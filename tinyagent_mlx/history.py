@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -398,7 +397,7 @@ class History:
         with self._trouble_with(file):
             old = file.read_bytes() if file.exists() else b""
             taken = {case.id for case in read_cases(file)} if old else set()
-            name = next(name for name in _names(run) if name not in taken)
+            name = next(name for name in run.case_ids() if name not in taken)
             case = {
                 "id": name,
                 "query": run.query,
@@ -495,10 +494,3 @@ def _holds(words: str, *texts: str | None) -> bool:
     """Whether every word is in one of the texts, whatever its case. SQLite's own LIKE folds no case beyond ASCII."""
     folded = "\n".join(text for text in texts if text).casefold()
     return all(word in folded for word in words.casefold().split())
-
-
-def _names(run: RunRecord) -> Iterator[str]:
-    """Ids for a case, the first the best."""
-    name = f"history-{run.began[:10]}-{run.id}"
-    yield name
-    yield from (f"{name}-{number}" for number in count(2))

@@ -60,7 +60,7 @@ class PointerEngine:
 
     def __init__(self, folder: Path, cache: Path | None = None):
         self.model, self.manifest = weights.load(folder)
-        self._folder, self._cache = folder, cache
+        self.folder, self._cache = folder, cache
         self._vectors = Vectors(folder / "model.safetensors", cache)
         self.tokenizer = WordTokenizer(folder / "tokenizer.json")
         self._compiled: dict[str, _Compiled] = {}
@@ -69,7 +69,7 @@ class PointerEngine:
     @cached_property
     def before(self) -> PointerEngine | None:
         """The weights that fine-tuned ones were made from, None where they are not kept."""
-        folder = self._folder / BEFORE
+        folder = self.folder / BEFORE
         return PointerEngine(folder, self._cache) if folder.is_dir() else None
 
     def answering(self, text: str, tools: Toolbox) -> PointerEngine:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Any
 
 from tinyagent_mlx.errors import HistoryError
@@ -104,6 +106,12 @@ class RunRecord:
     def as_json(self) -> dict[str, Any]:
         """All that is known of it, for programs."""
         return {"id": self.id, "state": self.state, **asdict(self)}
+
+    def case_ids(self) -> Iterator[str]:
+        """Ids for a case, the first the best."""
+        name = f"history-{self.began[:10]}-{self.id}"
+        yield name
+        yield from (f"{name}-{number}" for number in count(2))
 
     def accepted(self) -> Plan:
         """The plan that was approved, or that needed no approval, numbered from 1. Raises `HistoryError` without one."""

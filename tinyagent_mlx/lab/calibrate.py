@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case, read_cases
 from tinyagent_mlx.desktop.base import NoDesktop
@@ -159,8 +160,8 @@ def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -
         "reluctance": reluctance(engine, tools, cases),
         "unseen": unseen_floor(engine, tools),
     }
-    manifest = folder / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **found}, indent=1) + "\n")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    weights.save_manifest(folder, {**manifest, **found})
     return found
 
 

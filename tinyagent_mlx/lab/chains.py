@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tinyagent_mlx.lab.corpus import Wording, mark, marked, plan_slots
+from tinyagent_mlx.lab.own import bare, lowered
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.values import Ref, Value, map_references
@@ -157,7 +158,7 @@ def passed_on(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str])
         for ending in endings:
             plan = _joined(wording.plan, ending.steps)
             for clause in ending.clauses:
-                yield replace(wording, text=_bare(wording.text) + clause, plan=plan)
+                yield replace(wording, text=bare(wording.text) + clause, plan=plan)
 
 
 def _giving(
@@ -169,11 +170,6 @@ def _giving(
         endings = _ENDINGS.get(tools[last.tool].returns, ()) if last.tool in names else ()
         if fitting := [ending for ending in endings if all(step.tool in tools for step in ending.steps)]:
             yield wording, fitting
-
-
-def _bare(text: str) -> str:
-    """Without its full stop."""
-    return re.sub(r"[.!?]+$", "", text)
 
 
 def _joined(plan: Plan, ending: tuple[Step, ...]) -> Plan:
@@ -200,7 +196,7 @@ def _taking(value: Value, result: int) -> Value:
 def told(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng: random.Random) -> Iterator[Wording]:
     """Own wordings that ask for a thing, as the object of a shipped tool's: a random one for each tool that may take it."""
     for wording, endings in _giving(wordings, tools, names):
-        text = _bare(wording.text)
+        text = bare(wording.text)
         alone = sum(step.tool in names for step in wording.plan.steps) == 1
         thing, question = alone and _THING.fullmatch(text), _QUESTION.fullmatch(text)
         for ending in endings:
@@ -208,8 +204,9 @@ def told(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng:
             found += [(frame, question[1]) for frame in ending.questions if question]
             if found:
                 frame, said = rng.choice(found)
-                said = said[:1].lower() + said[1:] if said[1:2].islower() else said
-                yield replace(wording, text=frame.replace("{}", said), plan=_joined(wording.plan, ending.steps))
+                yield replace(
+                    wording, text=frame.replace("{}", lowered(said)), plan=_joined(wording.plan, ending.steps)
+                )
 
 
 def named(wordings: Sequence[Wording], tools: Toolbox, names: Sequence[str], rng: random.Random) -> Iterator[Wording]:
@@ -278,7 +275,7 @@ def after(giver: Wording, taker: Wording, rng: random.Random) -> Wording:
     plan = Plan((*giver.plan.steps, Step(count + 1, step.tool, renamed)))
     found = replace(
         taker,
-        text=_bare(giver.text) + rng.choice(BETWEEN) + text[:1].lower() + text[1:],
+        text=bare(giver.text) + rng.choice(BETWEEN) + text[:1].lower() + text[1:],
         plan=plan,
         register=giver.register,
     )

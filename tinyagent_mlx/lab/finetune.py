@@ -39,7 +39,7 @@ from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
-from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, showing, speech
+from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, speech
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
@@ -139,7 +139,7 @@ def own_tool_may_serve(
 ) -> bool:
     """Whether the planner, as it is, begins the plan of a request with an own tool; of what waits for a `missing` tool,
     whether anything speaks for an own one, or would with a floor lower by `doubt`."""
-    tools = showing(about)
+    tools = about.showing
     logits, evidence = engine.first_decision(request, tools)
     if missing and engine.bonus(evidence + doubt).max() > 0:
         return True
@@ -169,7 +169,7 @@ def _refused(
 
 def lures(wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dictionary: list[str]) -> list[Wording]:
     """Of the shipped tools' wordings, those that sound most like the own tools."""
-    tools = showing(about)
+    tools = about.showing
     generator = Generator(wordings, about.tools, dictionary, 0)
     some = generator.rng.sample(generator.singles, min(LURES_OF, len(generator.singles)))
 
@@ -200,18 +200,22 @@ def finetune(
     The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
-    root = start / BEFORE if (start / BEFORE).is_dir() else start
-    engine = PointerEngine(root)
-    old = old_cases(about, engine, open_dictionary(vocabulary(root)))
-    before = _before(about, start, engine, old, out, measured)
+    in_use = PointerEngine(start)
+    engine = in_use.before or in_use
+    root, parts = engine.folder, corpus.split(corpus.read_corpus())
+    pieces = vocabulary(root)
+    dictionary = open_dictionary(pieces)
+    old = old_cases(parts.valid, about, engine, dictionary)
+    before = _before(about, in_use, engine, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
+    floors = _floors(manifest)
     bonus = OwnBonus(about.names, FLOORS[0], manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
-    drawn = _Drawn(engine, about, root, settings)
+    drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
         return None
-    held = _held_scores(model, about, root, out, settings)
+    held = _held_scores(model, about, root, out, settings, floors)
     if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
         return None
     write(model, about, root, out / "planner", settings)
@@ -236,18 +240,18 @@ def joins(about: Lesson, steps: int) -> int:
 class _Drawn:
     """What a fine-tuning draws its batches from, whatever examples are held back."""
 
-    def __init__(self, engine: PointerEngine, about: Lesson, start: Path, settings: Recipe):
-        self._pieces = vocabulary(start)
-        self._words, self._model = open_dictionary(self._pieces), engine.model
-        self._tokenizer, self._settings = WordTokenizer(start / "tokenizer.json"), settings
-        wordings = corpus.split(corpus.read_corpus()).train
-        self._wordings = _still_refused(wordings, engine, about, self._words)
-        self._lures = lures(self._wordings, engine, about, self._words)
+    def __init__(
+        self, wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, pieces: list[str],
+        dictionary: list[str], settings: Recipe,
+    ):  # fmt: skip
+        self._engine, self._pieces, self._dictionary, self._settings = engine, pieces, dictionary, settings
+        self._wordings = _still_refused(wordings, engine, about, dictionary)
+        self._lures = lures(self._wordings, engine, about, dictionary)
 
     def batches(self, about: Lesson) -> Batches:
-        spoken = speech(self._model, self._pieces, about)
-        worlds = OwnWorlds(about, self._wordings, self._words, self._settings.seed, spoken, self._lures)
-        return Batches(worlds, self._tokenizer, self._settings.batch)
+        spoken = speech(self._engine.model, self._pieces, about)
+        worlds = OwnWorlds(about, self._wordings, self._dictionary, self._settings.seed, spoken, self._lures)
+        return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
 @dataclass(frozen=True)
@@ -259,13 +263,12 @@ class _Before:
 
 
 def _before(
-    about: Lesson, start: Path, engine: PointerEngine, old: Sequence[Case], out: Path, measured: Measured
+    about: Lesson, in_use: PointerEngine, engine: PointerEngine, old: Sequence[Case], out: Path, measured: Measured
 ) -> _Before:
     file = out / "before.json"
     if not file.is_file():
         right = _right(engine, about.tools, old, measured)
-        in_use = PointerEngine(start)
-        own = _share(_right(in_use, showing(about), _held_cases(about))) if about.held else None
+        own = _share(_right(in_use, about.showing, _held_cases(about))) if about.held else None
         out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"own": own, "old": _share(_answered(in_use, about, old, right)), "right": right}))
     found = json.loads(file.read_text())
@@ -273,19 +276,18 @@ def _before(
 
 
 def _held_scores(
-    tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe
+    tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe, floors: Sequence[float | None]
 ) -> dict[float | None, float | None]:
     """Success on the held-back examples before they join, by floor."""
     file, folder = out / "held.json", out / "planner"
     if not file.is_file():
         write(tuned, about, root, folder, settings)
         engine, found = PointerEngine(folder), []
-        for floor in _floors(engine.manifest):
+        for floor in floors:
             _lower(engine, floor)
-            found.append(_share(_right(engine, showing(about), _held_cases(about))) if about.held else None)
+            found.append(_share(_right(engine, about.showing, _held_cases(about))) if about.held else None)
         file.write_text(json.dumps(found))
-    manifest = json.loads((root / "manifest.json").read_text())
-    return dict(zip(_floors(manifest), json.loads(file.read_text()), strict=True))
+    return dict(zip(floors, json.loads(file.read_text()), strict=True))
 
 
 def _boldest(
@@ -363,12 +365,11 @@ def _share(right: Sequence[bool]) -> float:
     return sum(right) / len(right)
 
 
-def old_cases(about: Lesson, engine: PointerEngine, dictionary: list[str]) -> list[Case]:
-    """Requests that need shipped tools only, from the validation part of the corpus; always the same ones.
+def old_cases(valid: Sequence[Wording], about: Lesson, engine: PointerEngine, dictionary: list[str]) -> list[Case]:
+    """Requests that need shipped tools only, from wordings of the corpus; always the same ones.
 
     What the corpus refuses for want of a tool and an own one may serve, as the planner `engine` sees it, is not among them.
     """
-    valid = corpus.split(corpus.read_corpus()).valid
     known = [w for w in valid if w.plan.steps and all(step.tool in about.tools for step in w.plan.steps)]
     known += _refused([w for w in valid if w.plan.refused], engine, about, dictionary)
     rows = itertools.islice(Generator(known, about.tools, dictionary, 5).rows(), about.old_cases)

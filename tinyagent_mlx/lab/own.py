@@ -251,8 +251,17 @@ def in_context(text: str, rng: random.Random) -> str:
 
 
 def _framed(text: str, frame: str) -> str:
-    start = text[:1].lower() + text[1:] if text[1:2].islower() else text
-    return frame.format("\0").replace("\0", re.sub(r"[.!?]+$", "", start))
+    return frame.format("\0").replace("\0", bare(lowered(text)))
+
+
+def bare(text: str) -> str:
+    """Without its full stop."""
+    return re.sub(r"[.!?]+$", "", text)
+
+
+def lowered(text: str) -> str:
+    """As it stands within a sentence: a first word in capitals, or "I", stays."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def values(examples: Sequence[Example], tools: Toolbox) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,6 @@ example at the same time: a request to come will be none either. Knows wordings 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,10 +35,8 @@ ALSO_SHOWN = 0.25  # how likely an example that is shown is asked for too
 UNASKED = replace(train_planner.MIX, refusals=0.25, composed=0.23, asked=0.4)
 PASSED_ON, AFTER, TOLD, NAMED = 0.1, 0.06, 0.12, 0.12  # chains with shipped tools at most, to each own request
 VARIANTS = 4  # of each such chain whose result is named in one clause
-QUOTED, QUOTING = (
-    ("task", "message", "content", "title"),
-    0.3,
-)  # slots that quote own requests, and in how many wordings
+QUOTED = ("task", "message", "content", "title")  # slots that quote own requests
+QUOTING = 0.3  # of the wordings have such slots
 SAID = 16  # times each example is said, otherwise each time, in a world
 RESTATED, REPHRASED = 0.6, 0.4  # how likely an own request is said another way, and in other words
 REGISTERS, SHARES = ("terse", "voice", "hurried"), (7, 1, 2)
@@ -55,6 +52,11 @@ class Lesson:
     shown: tuple[Example, ...]
     held: tuple[Example, ...]
     old_cases: int = OLD_CASES
+
+    @cached_property
+    def showing(self) -> Toolbox:
+        """The toolbox without the examples that are held back."""
+        return _without(self.tools, set(self.held))
 
 
 def lesson(tools: Toolbox, shipped: Toolbox, more: Sequence[Example] = ()) -> Lesson:
@@ -124,7 +126,7 @@ class OwnWorlds:
 
     def _unasked(self, number: int, rank: int) -> World:
         """The own tools at hand, and nobody asks for them."""
-        tools = showing(self.about)
+        tools = self.about.showing
         generator = Generator(self._quoting, tools, self.dictionary, self.seed, UNASKED, asked=self.lures)
         generator.rng.seed(f"{self.seed}/unasked/{number}/{rank}")
         return World(tools, generator)
@@ -137,7 +139,7 @@ class OwnWorlds:
         """
         tools, names = self.about.tools, self.about.names
         said = tuple(
-            re.sub(r"[.!?]+$", "", e.request[:1].lower() + e.request[1:])
+            own.bare(e.request[:1].lower() + e.request[1:])
             for e in self.about.shown
             if all(step.tool in names and tools[step.tool].returns not in chains.GIVES for step in e.plan.steps)
         )
@@ -186,11 +188,6 @@ class OwnWorlds:
 def _one(wordings: Sequence[Wording], rng: random.Random) -> Wording:
     """The example as it stands every other time, or with another choice."""
     return wordings[0] if rng.random() < 0.5 else rng.choice(wordings)
-
-
-def showing(about: Lesson) -> Toolbox:
-    """The toolbox without the examples that are held back."""
-    return _without(about.tools, set(about.held))
 
 
 def _without(tools: Toolbox, hidden: Collection[Example]) -> Toolbox:

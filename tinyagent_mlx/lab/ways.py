@@ -15,7 +15,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "corpus" / "ways"
@@ -50,10 +50,11 @@ class Way:
         word = self.text.split()[0].lower()
         return "" if word.strip(",") in ("x", "y") else word
 
-    @property
-    def pattern(self) -> str:
-        """A regular expression of requests worded so."""
-        return re.sub(r"\b([XY])\b", r"(?P<\1>.+?)", re.escape(self.text).replace(r"\ ", " "))
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Requests that are worded so; of thousands of ways few are ever asked for it."""
+        text = re.escape(self.text).replace(r"\ ", " ")
+        return re.compile(re.sub(r"\b([XY])\b", r"(?P<\1>.+?)", text), re.IGNORECASE)
 
 
 Group = tuple[Way, ...]
@@ -69,12 +70,12 @@ class Ways:
         kept: Collection[str] = (),
         taken: Collection[str] = (),
     ):
-        self._ways: dict[str, list[tuple[int, Group, re.Pattern[str]]]] = defaultdict(
+        self._ways: dict[str, list[tuple[int, Group]]] = defaultdict(
             list
-        )  # by first word, "" for X and Y
+        )  # places in groups by first word, "" for X and Y
         for group in groups:
             for place, way in enumerate(group):
-                self._ways[way.first].append((place, group, re.compile(way.pattern, re.IGNORECASE)))
+                self._ways[way.first].append((place, group))
         self.kept, self.taken = {word.lower() for word in kept}, {word.lower() for word in taken}
         self._words: dict[str, list[tuple[str, ...]]] = defaultdict(list)
         for alike in words:
@@ -121,7 +122,7 @@ class Ways:
         """The groups that word it so: those whose wording says most of it, and among these those where it stands first."""
         if text not in self._found:
             ways = [*self._ways.get(text.split()[0].lower(), ()), *self._ways[""]] if text.strip() else []
-            found = [(place, group, match) for place, group, p in ways if (match := p.fullmatch(text))]
+            found = [(place, group, match) for place, group in ways if (match := group[place].pattern.fullmatch(text))]
             ranks = [(sum(map(len, match.groups())), place) for place, _, match in found]
             best = min(ranks, default=None)
             self._found[text] = [
