@@ -22,6 +22,9 @@ FOLDER = Path(__file__).parent / "corpus" / "ways"
 BY_CLAUSES = 0.7  # how likely several clauses are said another way one by one
 CHANGED = 0.25  # how likely a word of a group is changed
 _JOINED = re.compile(r"\band\b|\bthen\b|[,;.] ", re.IGNORECASE)  # in what a wording is about: another clause may follow
+_NO_THING = re.compile(
+    r"(?:to|after|before|until|by|at|in|on|off|up|down|with|while)\b", re.IGNORECASE
+)  # nothing X could be
 _CLAUSES = re.compile(r"(,? and then |,? then |,? and |[.;] )", re.IGNORECASE)
 _BEFORE = re.compile(
     r"^(?:(?:please|kindly|hey|ok|okay|so|now|just|(?:can|could|would|will) you|I want you to|I need you to|let's)\b[, ]*)+",
@@ -122,7 +125,11 @@ class Ways:
         """The groups that word it so: those whose wording says most of it, and among these those where it stands first."""
         if text not in self._found:
             ways = [*self._ways.get(text.split()[0].lower(), ()), *self._ways[""]] if text.strip() else []
-            found = [(place, group, match) for place, group in ways if (match := group[place].pattern.fullmatch(text))]
+            found = [
+                (place, group, match)
+                for place, group in ways
+                if (match := group[place].pattern.fullmatch(text)) and not any(map(_NO_THING.match, match.groups()))
+            ]
             ranks = [(sum(map(len, match.groups())), place) for place, _, match in found]
             best = min(ranks, default=None)
             self._found[text] = [
