@@ -254,7 +254,7 @@ def test_the_old_tools_decide_from_which_chance_on_tuned_weights_answer():
     old = [Judged(0.1, False), Judged(0.4, False), Judged(0.55, False), Judged(0.75, True)]
     assert finetune._boldest(before, held, old) == Outcome(before.scores, Scores(0.5, 1.0), 0.7)
     assert finetune._boldest(before, held, old[:1] + old[3:] * 3).chance == finetune.CHANCES[0]
-    worse = finetune._boldest(before, held, [Judged(0.99, False)] * 4)
+    worse = finetune._boldest(before, held, [Judged(1.0, False)] * 4)
     assert (worse.better, worse.chance) == (False, finetune.CHANCES[-1])
 
 

@@ -6,11 +6,11 @@ for is seldom shown as an example at the same time: a request to come will be no
 at hand and nobody asks for them. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
 Two trainings share the steps, and the mean of their weights, of those of each along its way, is what comes out: it plans better
-than either (Wortsman et al. 2022, arXiv:2203.05482). The weights before are kept beside the tuned ones, and answer wherever no own tool is asked for (`PointerEngine.answering`): so
-the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
-they have been measured, and on held-back wordings of the shipped tools. These decide how likely an own tool must be for the tuned
-weights to answer; the result is installed only if it is better and the old tools lost no more than a point. This module knows
-nothing of screens.
+than either (Wortsman et al. 2022, arXiv:2203.05482). The weights before are kept beside, and answer wherever no own tool is asked
+for (`PointerEngine.answering`): so the old tools lose little. Before and after are measured on examples held back, which join
+once they have been measured, and on held-back wordings of the shipped tools. These decide how likely an own tool must be for the
+tuned weights to answer; the result is installed only if it is better and the old tools lost no more than a point. This module
+knows nothing of screens.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ JOINING = 0.45  # of the steps are made without the held-back examples; then the
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
 # From which chance of an own tool on the tuned weights answer, the boldest first: the old tools decide.
-CHANCES = (0.3, 0.5, 0.7, 0.9, 0.97)
+CHANCES = (0.3, 0.7, 0.9, 0.97, 0.99, 0.997, 0.999)
 HELD_BACK = "held.json"
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
@@ -200,7 +200,7 @@ def finetune(
 ) -> Outcome | None:
     """Tune the weights that `start` was made from and write a planner folder to `out`/planner; None when `tell` stopped it.
 
-    The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
+    The held-back examples are measured early in the first training, and are learnt from in the rest. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     in_use = PointerEngine(start)
@@ -261,20 +261,22 @@ class _Training:
         self._drawn, self._about, self._root = drawn, about, root
 
     def fit(self, member: Recipe, tell: Tell, measure_in: Path | None) -> PointerModel | None:
-        """A member's mean weights, None when `tell` stopped it. Before the held-back examples join they are measured, and
-        what came out is kept in the folder `measure_in`, where one is given."""
+        """A member's mean weights, None when `tell` stopped it.
+
+        Where a folder `measure_in` is given the held-back examples join later, and how they did before is kept there.
+        """
         about, (model, manifest) = self._about, weights.load(self._root)
         freeze(model)
         bonus = OwnBonus(about.names, FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
         joining = joins(about, member.steps)
-        if fit(model, member, self._drawn.batches(about, member.seed), tell, joining, bonus, joining // 2) < joining:
-            return None
         if measure_in:
+            some = self._drawn.batches(about, member.seed)
+            if fit(model, member, some, tell, joining, bonus, joining // 2) < joining:
+                return None
             _measure_held(model, about, self._root, measure_in, member)
-        whole = self._drawn.batches(everything(about), member.seed)
         mean_from = joining if joining < member.steps else joining // 2
-        reached = fit(model, member, whole, tell, member.steps, bonus, mean_from)
-        return model if reached == member.steps else None
+        whole = self._drawn.batches(everything(about), member.seed)
+        return model if fit(model, member, whole, tell, member.steps, bonus, mean_from) == member.steps else None
 
 
 def freeze(model: PointerModel) -> None:

@@ -22,9 +22,11 @@ FOLDER = Path(__file__).parent / "corpus" / "ways"
 BY_CLAUSES = 0.7  # how likely several clauses are said another way one by one
 CHANGED = 0.25  # how likely a word of a group is changed
 _JOINED = re.compile(r"\band\b|\bthen\b|[,;.] ", re.IGNORECASE)  # in what a wording is about: another clause may follow
+# What begins so is nothing that X could be.
 _NO_THING = re.compile(
-    r"(?:to|after|before|until|by|at|in|on|off|up|down|with|while)\b", re.IGNORECASE
-)  # nothing X could be
+    r"(?:(?:to|after|before|until|by|at|in|on|off|up|down|with|while)|I|(?:remind|text|email|mail|send|tell|put|make|open|show|add))\b",
+    re.IGNORECASE,
+)
 _CLAUSES = re.compile(r"(,? and then |,? then |,? and |[.;] )", re.IGNORECASE)
 _BEFORE = re.compile(
     r"^(?:(?:please|kindly|hey|ok|okay|so|now|just|(?:can|could|would|will) you|I want you to|I need you to|let's)\b[, ]*)+",
@@ -53,6 +55,11 @@ class Way:
         word = self.text.split()[0].lower()
         return "" if word.strip(",") in ("x", "y") else word
 
+    @property
+    def telling(self) -> bool:
+        """Whether a request can be told by its being worded so: anything may be "X to Y"."""
+        return bool(self.first) or len(re.sub(r"\b[XY]\b", "", self.text).split()) > 1
+
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Requests that are worded so; of thousands of ways few are ever asked for it."""
@@ -78,6 +85,8 @@ class Ways:
         )  # places in groups by first word, "" for X and Y
         for group in groups:
             for place, way in enumerate(group):
+                if not way.telling:
+                    continue
                 self._ways[way.first].append((place, group))
         self.kept, self.taken = {word.lower() for word in kept}, {word.lower() for word in taken}
         self._words: dict[str, list[tuple[str, ...]]] = defaultdict(list)
