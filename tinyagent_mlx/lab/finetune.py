@@ -36,18 +36,21 @@ from tinyagent_mlx.decisions import SPECIALS, TOOL, Layout
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.evaluation import evaluate
-from tinyagent_mlx.lab import corpus, train_planner
+from tinyagent_mlx.lab import corpus, own, train_planner, ways
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, speech
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
+from tinyagent_mlx.lab.ways import Ways
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Toolbox
 
-JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
+JOINING = (
+    0.7  # of the first training's steps are made without the held-back examples; then these are measured, and join
+)
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
 # From which chance of an own tool on the tuned weights answer, the boldest first: the old tools decide.
@@ -57,6 +60,7 @@ FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
 DOUBT = 3.0  # a refusal for want of a tool is none where so much more would speak for an own one
+LEANING = 2.0  # towards a shipped tool, in logits, that an example said another way may have at most
 LURES, LURES_OF = 60, 600  # wordings that sound like the own tools, and of how many they are the nearest
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 
@@ -142,14 +146,40 @@ def own_tool_may_serve(
 ) -> bool:
     """Whether the planner, as it is, begins the plan of a request with an own tool; of what waits for a `missing` tool,
     whether anything speaks for an own one, or would with a floor lower by `doubt`."""
-    tools = about.showing
-    logits, evidence = engine.first_decision(request, tools)
+    logits, evidence = engine.first_decision(request, about.showing)
     if missing and engine.bonus(evidence + doubt).max() > 0:
         return True
     bonus = engine.bonus(evidence)
-    mine = [name in about.names for name in tools.names]
-    refusing = logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0))
-    return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
+    mine, others = _own_and_others(about, logits[1:] + bonus)
+    return mine > max(logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0)), others)
+
+
+def _own_and_others(about: Lesson, scores: np.ndarray) -> tuple[float, float]:
+    """The best score of an own tool, and of another."""
+    mine = np.array([name in about.names for name in about.showing.names])
+    return float(scores[mine].max()), float(scores[~mine].max())
+
+
+def misleading(engine: PointerEngine, about: Lesson, dictionary: list[str]) -> set[str]:
+    """Other ways to say the examples that the planner, as it is, plainly takes for what a shipped tool does.
+
+    "Look up X" may be "where can I find X": a tool that searches would come to answer for the map.
+    """
+
+    def leaning(wording: Wording) -> float:
+        logits, evidence = engine.first_decision(fill([wording]).request, about.showing)
+        mine, others = _own_and_others(about, logits[1:] + engine.bonus(evidence))
+        return others - mine
+
+    examples, said = everything(about).shown, Ways(ways.groups(), ())
+    fill, values = Generator((), about.tools, dictionary, 0).fill, own.values(examples, about.tools)
+    found: set[str] = set()
+    for example in examples:
+        if all(step.tool in about.names for step in example.plan.steps):
+            plain = own.wordings(example, about.tools, values)[0]
+            most = max(leaning(plain), 0.0) + LEANING
+            found.update(text for text in said.each(plain.text) if leaning(replace(plain, text=text)) > most)
+    return found
 
 
 def _still_refused(
@@ -302,9 +332,10 @@ class _Drawn:
         self._engine, self._pieces, self._dictionary, self._settings = engine, pieces, dictionary, settings
         self._wordings = _still_refused(wordings, engine, about, dictionary)
         self._lures = lures(self._wordings, engine, about, dictionary)
+        self._dropped = misleading(engine, about, dictionary)
 
     def batches(self, about: Lesson, seed: int) -> Batches:
-        spoken = speech(self._engine.model, self._pieces, about)
+        spoken = speech(self._engine.model, self._pieces, about, self._dropped)
         worlds = OwnWorlds(about, self._wordings, self._dictionary, seed, spoken, self._lures)
         return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 

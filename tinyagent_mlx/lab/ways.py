@@ -71,7 +71,8 @@ Group = tuple[Way, ...]
 
 
 class Ways:
-    """Other ways to say wordings. `kept` are words that stay, since they tell plans apart, and `taken` what nothing becomes."""
+    """Other ways to say wordings. `kept` are words that stay, since they tell plans apart, and `taken` what nothing becomes;
+    `dropped` are clauses that are never said."""
 
     def __init__(
         self,
@@ -79,7 +80,9 @@ class Ways:
         words: Iterable[tuple[str, ...]],
         kept: Collection[str] = (),
         taken: Collection[str] = (),
+        dropped: Collection[str] = (),
     ):
+        self.dropped = frozenset(dropped)
         self._ways: dict[str, list[tuple[int, Group]]] = defaultdict(
             list
         )  # places in groups by first word, "" for X and Y
@@ -116,19 +119,25 @@ class Ways:
             said, may_be_asked = self._other(bare, rng)
         return said, may_be_asked and not _STATED.match(said)
 
+    def each(self, text: str) -> list[str]:
+        """All other ways to say a wording of one clause."""
+        bare = _AFTER.sub("", _BEFORE.sub("", text))
+        if _CLAUSES.search(bare):
+            return []
+        return [_worded(way, match) for group, match in self._matching(bare) for way in _fitting(group, match)]
+
     def _other(self, text: str, rng: random.Random, asked: bool = False) -> tuple[str, bool]:
         """One clause another way; `asked`: one that can stand after "could you"."""
         found = self._matching(text)
         if not found:
             return text, True
         group, match = rng.choice(found)
-        about = match.groupdict()
-        closed = any(_JOINED.search(thing) for thing in about.values())
-        fitting = [way for way in group if (way.ends_open or not closed) and (way.asked or not asked)]
+        fitting = [way for way in _fitting(group, match) if way.asked or not asked]
         if not fitting:
             return text, True
         way = rng.choice(fitting)
-        return re.sub(r"\b[XY]\b", lambda m: about[m[0]], way.text), way.asked
+        said = _worded(way, match)
+        return (text, True) if said in self.dropped else (said, way.asked)
 
     def _matching(self, text: str) -> list[tuple[Group, re.Match[str]]]:
         """The groups that word it so: those whose wording says most of it, and among these those where it stands first."""
@@ -159,6 +168,16 @@ class Ways:
             return rng.choice(others) if others else word
 
         return re.sub(r"\b(an?) (?=([a-z]))", _article, self._any_word.sub(change, text))
+
+
+def _fitting(group: Group, match: re.Match[str]) -> list[Way]:
+    """The ways that what was matched can be put in: another clause may follow at the end alone."""
+    closed = any(_JOINED.search(thing) for thing in match.groups())
+    return [way for way in group if way.ends_open or not closed]
+
+
+def _worded(way: Way, match: re.Match[str]) -> str:
+    return re.sub(r"\b[XY]\b", lambda slot: match[slot[0]], way.text)
 
 
 def _article(match: re.Match[str]) -> str:
