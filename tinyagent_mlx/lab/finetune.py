@@ -54,7 +54,7 @@ JOINING = (
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
 # From which chance of an own tool on the tuned weights answer, the boldest first: the old tools decide.
-CHANCES = (0.3, 0.7, 0.9, 0.97, 0.99, 0.997, 0.999)
+CHANCES = (0.3, 0.7, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9995, 0.9998)
 HELD_BACK = "held.json"
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
