@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import corpus, finetune, ownworlds, ways
+from tinyagent_mlx.lab import corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.finetune import Judged, Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
@@ -134,7 +133,7 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
 
 
 def test_held_back_examples_join_after_most_of_the_steps(about):
-    assert finetune.joins(about, 160) == 112
+    assert finetune.joins(about, 160) == 72
     assert finetune.joins(about, 6) == 6
     assert finetune.joins(replace(about, held=()), 160) == 160
     whole = ownworlds.everything(about)
@@ -271,49 +270,6 @@ def test_lures_sound_like_the_own_tools(about, monkeypatch):
         wordings[:80] + [w for w in wordings if "light" in w.text][:2], Doubtful(about.names), about, ["amber"]
     )
     assert all("light" in wording.text for wording in found)
-
-
-def test_other_ways_that_a_shipped_tool_serves_are_not_learnt(about, monkeypatch):
-    class Leaning(Doubtful):
-        def first_decision(self, text, tools):
-            shipped = np.where([name == "maps_open_location" for name in tools.names], 4.0 * ("seek" in text), 0.0)
-            return np.array([5.0, *shipped]), np.full(len(tools), -np.inf)
-
-        def bonus(self, evidence):
-            return np.zeros_like(evidence)
-
-    group = tuple(ways.Way(text, True) for text in ("play X", "seek X", "let me hear X"))
-    monkeypatch.setattr(ways, "groups", lambda: (group,))
-    found = finetune.misleading(Leaning(about.names), about, ["amber"])
-    assert found
-    assert all(text.startswith("seek {") for text in found)
-    spoken = ways.Ways([group], (), dropped=found)
-    rng, thing = random.Random(0), sorted(found)[0].removeprefix("seek ")
-    said = {spoken.other(f"play {thing}", rng)[0] for _ in range(40)}
-    assert said == {f"play {thing}", f"let me hear {thing}"}
-
-
-@pytest.mark.parametrize(("steps", "shares"), [(288, [144, 144]), (7, [4, 3]), (1, [1])])
-def test_two_trainings_share_the_steps(steps, shares, tmp_path):
-    found = finetune.members(settings(tmp_path, steps))
-    assert [member.steps for member in found] == shares
-    assert len({(member.out, member.seed) for member in found}) == len(shares)
-
-
-def test_the_mean_of_the_trainings_comes_out(about, tmp_path, monkeypatch):
-    small_engine(tmp_path / "start")
-    made = [small_engine(tmp_path / str(seed), seed).model for seed in (5, 6)]
-    one, two = (mx.array(model.step_in.bias) for model in made)
-    members = iter(made)
-    monkeypatch.setattr(finetune._Training, "fit", lambda *rest: next(members))
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "held.json").write_text('[{"chance": 0, "right": true}, {"chance": 0, "right": true}]')
-    assert finetune.finetune(
-        about, tmp_path / "start", tmp_path / "out", settings(tmp_path / "out", 2), lambda p: False
-    )
-    left = PointerEngine(tmp_path / "out" / "planner").model.step_in.bias
-    assert mx.allclose(left, (one + two) / 2, atol=1e-2)
-    assert not mx.allclose(left, one, atol=1e-2)
 
 
 def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):

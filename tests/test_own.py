@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import datetime
 from pathlib import Path
 
@@ -100,13 +99,3 @@ def test_a_choice_that_is_said_is_said_otherwise_too():
     assert (found.request, print_plan(found.plan).splitlines()[0]) == ("all lights on", '1. set_lights("", "on", 0)')
     twice = Example("lights off, all off", example.plan)
     assert not list(own.other_choices(twice, lights))
-
-
-def test_a_request_stands_whole_in_every_frame_and_beside_whatever_else_is_said():
-    frames = [*own._FRAMES, *own._CONTEXTS, *(around.replace("{about}", "so") for around in own._AROUND_IT)]
-    assert all(frame.count("{}") == 1 for frame in frames)
-    rng = random.Random(0)
-    found = {own.in_context("Play {text}!", rng) for _ in range(600)}
-    assert "Play {text}!" in found
-    assert all("play {text}" in text.lower() for text in found)
-    assert sum(any(who in text for who in own._WHO) for text in found) > 20

@@ -74,30 +74,6 @@ def test_training_goes_on_where_it_stopped(base, tmp_path, shipped_tools):
         assert mx.abs(here - there).max().item() < 1e-5, name
 
 
-@pytest.mark.parametrize("cut", [None, 1, 2, 4], ids=["whole", "before the mean", "as it begins", "within"])
-def test_the_mean_of_the_last_weights_is_left(cut, base, tmp_path, shipped_tools):
-    rule = recipe(base, tmp_path, 6)
-    batches = train_planner.training_batches(rule, shipped_tools)
-    seen: list[mx.array] = []
-
-    def fit_until(stop: int | None) -> tuple[int, mx.array]:
-        model = train_planner.build(rule)
-
-        def tell(progress) -> bool:
-            seen.append(mx.array(model.query.weight))
-            return progress.step == stop
-
-        return train_planner.fit(model, rule, batches, tell, 6, mean_from=2), model.query.weight
-
-    if cut:
-        assert fit_until(cut)[0] == cut
-    reached, left = fit_until(None)
-    assert (reached, len(seen)) == (6, 6)
-    assert mx.allclose(left, sum(seen[2:]) / 4, atol=1e-6)
-    assert not mx.allclose(left, seen[-1], atol=1e-6)
-    assert mx.allclose(fit_until(None)[1], left)  # nothing is left to do, and nothing is lost
-
-
 def test_an_exported_planner_plans(trained, base, tmp_path, shipped_tools):
     export.export(recipe(base, trained[0], 40), trained[0], tmp_path, 4, {})
     engine = PointerEngine(tmp_path)

@@ -65,20 +65,6 @@ def test_words_change_but_no_slots_no_first_word_and_nothing_that_tells_plans_ap
     assert said("make a album") == {"make an album", "make a collection"}
 
 
-def test_a_terse_wording_is_said_but_nothing_is_told_by_it():
-    move, rng = Ways([(Way("move X to Y", True), Way("X to Y", False))], ()), random.Random(0)
-    assert {move.other("move {app} to {place}", rng) for _ in range(40)} == {
-        ("move {app} to {place}", True),
-        ("{app} to {place}", False),
-    }
-    assert {move.other("{app} to {place}", rng)[0] for _ in range(40)} == {"{app} to {place}"}
-
-
-@pytest.mark.parametrize("text", ["play on {text}", "play remind me of {text}", "play I like {text}"])
-def test_what_begins_like_no_thing_is_none(text):
-    assert others(text) == {(text, True)}
-
-
 def test_the_shipped_groups_are_whole():
     for group in ways.groups():
         about = {

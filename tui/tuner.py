@@ -90,7 +90,7 @@ class OwnTuner:
         return finetune.recipe(out, self.steps, self.seed)
 
     def matter(self) -> Matter:
-        from tinyagent_mlx.lab.finetune import reached
+        from tinyagent_mlx.lab.train_planner import reached
 
         about, out = self.lesson()
         found = Matter(about.names, len(about.shown), len(about.held), _name(self.planners.in_use), self.steps)

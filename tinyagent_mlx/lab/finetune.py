@@ -5,12 +5,11 @@ Three of four pools of batches ask for own tools: the examples as wordings with 
 for is seldom shown as an example at the same time: a request to come will be none either. In the fourth pool the own tools are
 at hand and nobody asks for them. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
-Two trainings share the steps, and the mean of their weights, of those of each along its way, is what comes out: it plans better
-than either (Wortsman et al. 2022, arXiv:2203.05482). The weights before are kept beside, and answer wherever no own tool is asked
-for (`PointerEngine.answering`): so the old tools lose little. Before and after are measured on examples held back, which join
-once they have been measured, and on held-back wordings of the shipped tools. These decide how likely an own tool must be for the
-tuned weights to answer; the result is installed only if it is better and the old tools lost no more than a point. This module
-knows nothing of screens.
+The weights before are kept beside the tuned ones, and answer wherever no own tool is asked for (`PointerEngine.answering`): so
+the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
+they have been measured, and on held-back wordings of the shipped tools. These decide how likely an own tool must be for the tuned
+weights to answer; the result is installed only if it is better and the old tools lost no more than a point. This module knows
+nothing of screens.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -36,31 +35,26 @@ from tinyagent_mlx.decisions import SPECIALS, TOOL, Layout
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.evaluation import evaluate
-from tinyagent_mlx.lab import corpus, own, train_planner, ways
+from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, speech
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
-from tinyagent_mlx.lab.ways import Ways
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Toolbox
 
-JOINING = (
-    0.7  # of the first training's steps are made without the held-back examples; then these are measured, and join
-)
+JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
 # From which chance of an own tool on the tuned weights answer, the boldest first: the old tools decide.
 CHANCES = (0.3, 0.7, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9995, 0.9998)
-HELD_BACK = "held.json"
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
 DOUBT = 3.0  # a refusal for want of a tool is none where so much more would speak for an own one
-LEANING = 2.0  # towards a shipped tool, in logits, that an example said another way may have at most
 LURES, LURES_OF = 60, 600  # wordings that sound like the own tools, and of how many they are the nearest
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 
@@ -146,40 +140,14 @@ def own_tool_may_serve(
 ) -> bool:
     """Whether the planner, as it is, begins the plan of a request with an own tool; of what waits for a `missing` tool,
     whether anything speaks for an own one, or would with a floor lower by `doubt`."""
-    logits, evidence = engine.first_decision(request, about.showing)
+    tools = about.showing
+    logits, evidence = engine.first_decision(request, tools)
     if missing and engine.bonus(evidence + doubt).max() > 0:
         return True
     bonus = engine.bonus(evidence)
-    mine, others = _own_and_others(about, logits[1:] + bonus)
-    return mine > max(logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0)), others)
-
-
-def _own_and_others(about: Lesson, scores: np.ndarray) -> tuple[float, float]:
-    """The best score of an own tool, and of another."""
-    mine = np.array([name in about.names for name in about.showing.names])
-    return float(scores[mine].max()), float(scores[~mine].max())
-
-
-def misleading(engine: PointerEngine, about: Lesson, dictionary: list[str]) -> set[str]:
-    """Other ways to say the examples that the planner, as it is, plainly takes for what a shipped tool does.
-
-    "Look up X" may be "where can I find X": a tool that searches would come to answer for the map.
-    """
-
-    def leaning(wording: Wording) -> float:
-        logits, evidence = engine.first_decision(fill([wording]).request, about.showing)
-        mine, others = _own_and_others(about, logits[1:] + engine.bonus(evidence))
-        return others - mine
-
-    examples, said = everything(about).shown, Ways(ways.groups(), ())
-    fill, values = Generator((), about.tools, dictionary, 0).fill, own.values(examples, about.tools)
-    found: set[str] = set()
-    for example in examples:
-        if all(step.tool in about.names for step in example.plan.steps):
-            plain = own.wordings(example, about.tools, values)[0]
-            most = max(leaning(plain), 0.0) + LEANING
-            found.update(text for text in said.each(plain.text) if leaning(replace(plain, text=text)) > most)
-    return found
+    mine = [name in about.names for name in tools.names]
+    refusing = logits[0] - bonus.max() - float(engine.manifest.get("reluctance", 0.0))
+    return bool((logits[1:] + bonus)[mine].max() > max(refusing, (logits[1:] + bonus)[~np.array(mine)].max()))
 
 
 def _still_refused(
@@ -216,7 +184,7 @@ def lures(wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dic
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
-        out=str(out), steps=steps, batch=16, seed=seed, encoder_lr=6.6e-5, decoder_lr=9e-4, warmup=10, floor=1.0,
+        out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3.3e-5, decoder_lr=4.5e-4, warmup=10, floor=0.05,
         save_every=50, quantized=0.3,
     )  # fmt: skip
 
@@ -230,7 +198,7 @@ def finetune(
 ) -> Outcome | None:
     """Tune the weights that `start` was made from and write a planner folder to `out`/planner; None when `tell` stopped it.
 
-    The held-back examples are measured early in the first training, and are learnt from in the rest. What was stopped, by an
+    The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     in_use = PointerEngine(start)
@@ -240,73 +208,23 @@ def finetune(
     dictionary = open_dictionary(pieces)
     old = old_cases(parts.valid, about, engine, dictionary)
     before = _before(about, in_use, engine, old, out, measured)
-    training = _Training(_Drawn(parts.train, engine, about, pieces, dictionary, settings), about, root)
-    found: list[dict[str, mx.array]] = []
-    for number, member in enumerate(members(settings)):
-        done = number * members(settings)[0].steps
-        model = training.fit(member, _counted(tell, done, settings.steps), out if number == 0 else None)
-        if model is None:
-            return None
-        found.append(weights.flat(model.trainable_parameters()))
-    model, _ = weights.load(root)
-    model.load_weights(
-        [(name, mx.stack([each[name] for each in found]).mean(axis=0)) for name in found[0]], strict=False
-    )
+    model, manifest = weights.load(root)
+    freeze(model)
+    bonus = OwnBonus(about.names, FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
+    joining = joins(about, settings.steps)
+    if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
+        return None
+    held = _held(model, about, root, out, settings)
+    if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
+        return None
     write(model, about, root, out / "planner", settings)
-    held = [Judged(**each) for each in json.loads((out / HELD_BACK).read_text())]
     tuned = PointerEngine(out / "planner")
     outcome = _boldest(before, held, _judged(tuned, about.tools, old, measured))
     tuned.manifest["tuned"]["chance"] = outcome.chance
     weights.save_manifest(out / "planner", tuned.manifest)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
-
-
-def members(settings: Recipe) -> list[Recipe]:
-    """The trainings that share the steps, each on requests of its own and in a folder of its own."""
-    shares = (settings.steps - settings.steps // 2, settings.steps // 2)
-    return [
-        replace(
-            settings, out=str(Path(settings.out) / str(number)), steps=steps, seed=len(shares) * settings.seed + number
-        )
-        for number, steps in enumerate(shares)
-        if steps
-    ]
-
-
-def reached(settings: Recipe) -> int:
-    """The steps that were made of a fine-tuning."""
-    return sum(map(train_planner.reached, members(settings)))
-
-
-def _counted(tell: Tell, done: int, steps: int) -> Tell:
-    """Tell of the steps of all trainings: `done` were made before this one."""
-    return lambda progress: tell(replace(progress, step=done + progress.step, steps=steps))
-
-
-class _Training:
-    """Trains one member after the other, from the same weights."""
-
-    def __init__(self, drawn: _Drawn, about: Lesson, root: Path):
-        self._drawn, self._about, self._root = drawn, about, root
-
-    def fit(self, member: Recipe, tell: Tell, measure_in: Path | None) -> PointerModel | None:
-        """A member's mean weights, None when `tell` stopped it.
-
-        Where a folder `measure_in` is given the held-back examples join later, and how they did before is kept there.
-        """
-        about, (model, manifest) = self._about, weights.load(self._root)
-        freeze(model)
-        bonus = OwnBonus(about.names, FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
-        joining = joins(about, member.steps)
-        if measure_in:
-            some = self._drawn.batches(about, member.seed)
-            if fit(model, member, some, tell, joining, bonus, joining // 2) < joining:
-                return None
-            _measure_held(model, about, self._root, measure_in, member)
-        mean_from = joining if joining < member.steps else joining // 2
-        whole = self._drawn.batches(everything(about), member.seed)
-        return model if fit(model, member, whole, tell, member.steps, bonus, mean_from) == member.steps else None
 
 
 def freeze(model: PointerModel) -> None:
@@ -332,11 +250,10 @@ class _Drawn:
         self._engine, self._pieces, self._dictionary, self._settings = engine, pieces, dictionary, settings
         self._wordings = _still_refused(wordings, engine, about, dictionary)
         self._lures = lures(self._wordings, engine, about, dictionary)
-        self._dropped = misleading(engine, about, dictionary)
 
-    def batches(self, about: Lesson, seed: int) -> Batches:
-        spoken = speech(self._engine.model, self._pieces, about, self._dropped)
-        worlds = OwnWorlds(about, self._wordings, self._dictionary, seed, spoken, self._lures)
+    def batches(self, about: Lesson) -> Batches:
+        spoken = speech(self._engine.model, self._pieces, about)
+        worlds = OwnWorlds(about, self._wordings, self._dictionary, self._settings.seed, spoken, self._lures)
         return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
@@ -384,13 +301,14 @@ def _judged(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measur
     return [Judged(chance, chance >= CHANCES[0] and next(right)) for chance in chances]
 
 
-def _measure_held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe) -> None:
-    """Measure the held-back examples once, before they join."""
-    file, folder = out / HELD_BACK, out / "planner"
+def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe) -> list[Judged]:
+    """The held-back examples before they join."""
+    file, folder = out / "held.json", out / "planner"
     if not file.is_file():
         write(tuned, about, root, folder, settings)
         found = _judged(PointerEngine(folder), about.showing, _held_cases(about))
         file.write_text(json.dumps([asdict(each) for each in found]))
+    return [Judged(**each) for each in json.loads(file.read_text())]
 
 
 def _boldest(before: _Before, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:

@@ -72,33 +72,10 @@ _FRAMES = (
     "go ahead and {}", "any chance you could {}?", "be so good and {}", "uh {}", "um, {}", "{} for me", "{}, would you?",
     "I was wondering if you could {}", "right, {}", "alright then, {}", "{} if you don't mind", "you may {}",
     "what I need: {}", "do me a favour and {}", "I must {}", "next thing, {}", "oh, {}", "{} when you get the chance",
-    "would you be so kind as to {}?", "may I ask you to {}", "I would appreciate it if you could {}", "you could {}, if that's ok",
-    "it would be lovely if you could {}", "if it isn't too much trouble, {}", "you are asked to {}", "be a dear and {}",
-    "time to {}", "we should {}", "I'd better {}", "I forgot to {}, do it for me", "mind if I ask you to {}?", "help me {}",
-    "can we {}?", "gonna need you to {}", "wanna {}", "pls {}", "{} pls", "{}, ta", "{} mate", "right then, {}", "erm, {}",
-    "hey there, can you {}?", "quick favour: {}", "all I want is to {}", "the plan is to {}", "first of all, {}", "and {} too",
 )  # fmt: skip
 
 
-# What people say around a request that has nothing to do with it, some of it put together.
-_WHO = (
-    "my boss", "my sister", "the neighbour", "mum", "the kids' teacher", "a friend", "my flatmate", "the plumber", "our guest",
-    "this customer", "grandpa", "the new colleague", "my better half", "the cat", "someone from the office", "the landlord",
-)  # fmt: skip
-_DOES = (
-    "is on the way", "just left", "keeps asking", "is asleep", "can't wait any longer", "will be here soon", "is driving me mad",
-    "says hello", "wants it done today", "needs some peace and quiet", "never stops talking", "is waiting outside", "got in late",
-    "is cooking", "has had a rough day", "is sitting next to me",
-)  # fmt: skip
-_AROUND_IT = (
-    "{about}, {}",
-    "{about}, so {}",
-    "{about}. {}",
-    "{}, {about}",
-    "{} because {about}",
-    "{}. {about}",
-    "{} while {about}",
-)
+# What people say around a request that has nothing to do with it.
 _CONTEXTS = (
     "I'm in a hurry, {}", "before I forget, {}", "quick one: {}", "long day, {}", "my hands are full, {}", "guests are coming, {}",
     "it's getting late, {}", "sorry to bother you, but {}", "I've just come in, {}", "I'm about to leave, so {}",
@@ -107,12 +84,7 @@ _CONTEXTS = (
     "off to work now! {}", "I can't get up right now, {}", "while I make coffee, {}", "since it's Friday, {}", "lol {}", "yo {}",
     "{}, I'm in a rush", "{} while I finish this", "{} before I go", "{}, it's for my brother", "{} or I'll forget", "{}, ok?",
     "{}, as usual", "{}. That's all for now", "{}, they asked for it", "{}, it can't wait", "{} so that's done", "{}, cheers",
-    "so here's the thing, {}", "you know what, {}", "guess what day it is, {}", "I've had enough for today, {}", "haha, {}",
-    "I was just thinking, {}", "the sun is out, {}", "it's raining again, {}", "my back hurts, {}", "bored now. {}", "{}, will you",
-    "the meeting ran over, {}", "I never remember these things, {}", "this is taking forever, {}", "{}, there's a good chap",
-    "honestly, {}", "at last some time for myself, {}", "what a morning. {}", "{}, I promised", "{} and then I'm off",
 )  # fmt: skip
-COMPOSED = 0.4  # of what is said around a request
 
 
 def in_words(example: Example, tools: Toolbox, now: datetime) -> Example:
@@ -275,12 +247,7 @@ def framed(text: str, rng: random.Random) -> str:
 
 def in_context(text: str, rng: random.Random) -> str:
     """A wording beside something that has nothing to do with it, or, as a rule, as it is."""
-    if rng.random() < 0.8:
-        return text
-    if rng.random() < COMPOSED:
-        about = f"{rng.choice(_WHO)} {rng.choice(_DOES)}"
-        return _framed(text, rng.choice(_AROUND_IT).replace("{about}", about))
-    return _framed(text, rng.choice(_CONTEXTS))
+    return text if rng.random() < 0.8 else _framed(text, rng.choice(_CONTEXTS))
 
 
 def _framed(text: str, frame: str) -> str:

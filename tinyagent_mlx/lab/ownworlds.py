@@ -203,11 +203,8 @@ class Speech:
     rephraser: Rephraser
 
 
-def speech(model: PointerModel, pieces: Sequence[str], about: Lesson, dropped: Collection[str] = ()) -> Speech:
-    """Near words are those of the model's own word vectors; what tells the own tools' choices apart stays.
-
-    `dropped` are ways to say an example that are not used.
-    """
+def speech(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Speech:
+    """Near words are those of the model's own word vectors; what tells the own tools' choices apart stays."""
     table = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
     choices = _words(
         text
@@ -217,7 +214,7 @@ def speech(model: PointerModel, pieces: Sequence[str], about: Lesson, dropped: C
         for text in map(str, choice)
     )
     said = _words(example.request for example in about.shown)
-    return Speech(Ways(ways.groups(), ways.words(), choices, choices, dropped), Rephraser(table, pieces, choices, said))
+    return Speech(Ways(ways.groups(), ways.words(), choices, choices), Rephraser(table, pieces, choices, said))
 
 
 def _words(texts: Iterable[str]) -> set[str]:

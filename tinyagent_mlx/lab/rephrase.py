@@ -15,7 +15,6 @@ import numpy as np
 
 NEAR, NEIGHBOURS = 0.38, 6  # the least cosine of a neighbour, and how many a word has at most
 SWAPPED, DROPPED = 0.15, 0.12  # how likely a word is swapped or left out, in a request where words are
-TERSE, LEFT_OUT = 0.15, 0.6  # how likely a request is as short as can be, and then a word left out
 COMMON = 2190  # words before this place in the vocabulary, the most frequent ones, hold a sentence together
 _WORD = re.compile(r"\{\w+\}|[A-Za-z]+(?:'[a-z]+)?")
 _TURNS = frozenset(
@@ -62,7 +61,6 @@ class Rephraser:
     def text(self, text: str, rng: random.Random) -> str:
         """A wording with some of its words swapped and some left out; slots stay, and at least one word does."""
         left = len([word for word in _WORD.findall(text) if not word.startswith("{")])
-        dropped = LEFT_OUT if rng.random() < TERSE else DROPPED
 
         def other(match: re.Match[str]) -> str:
             nonlocal left
@@ -70,7 +68,7 @@ class Rephraser:
             if word.startswith("{"):
                 return word
             common = self._places.get(word.lower(), COMMON if len(word) > 2 else 0) < COMMON
-            if common and word.lower() not in self.kept and left > 1 and rng.random() < dropped:
+            if common and word.lower() not in self.kept and left > 1 and rng.random() < DROPPED:
                 left -= 1
                 return ""
             near = self.neighbours(word)

@@ -145,19 +145,15 @@ def build(recipe: Recipe) -> PointerModel:
     return model
 
 
-def save(
-    folder: Path, model: PointerModel, rule: optim.Optimizer, schema: Schema, step: int, mean: dict[str, mx.array]
-) -> None:
-    """Write a checkpoint with the schema that was in use and the mean of the weights so far."""
-    more = {f"schema.{name}": value for name, value in vars(schema).items()}
-    checkpoints.save(folder, model, rule, step, more | {f"mean.{name}": value for name, value in mean.items()})
+def save(folder: Path, model: PointerModel, rule: optim.Optimizer, schema: Schema, step: int) -> None:
+    """Write a checkpoint with the schema that was in use."""
+    checkpoints.save(folder, model, rule, step, {f"schema.{name}": value for name, value in vars(schema).items()})
 
 
-def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> tuple[int, Schema | None, dict[str, mx.array]]:
-    """Load the last checkpoint, if there is one; gives the step to go on from, and what `save` was given with it."""
+def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> tuple[int, Schema | None]:
+    """Load the last checkpoint, if there is one; gives the step to go on from, and the schema that was in use."""
     step, arrays = checkpoints.resume(folder, model, rule)
-    schema = Schema(**checkpoints.part(arrays, "schema.")) if arrays else None
-    return step, schema, checkpoints.part(arrays, "mean.")
+    return step, Schema(**checkpoints.part(arrays, "schema.")) if arrays else None
 
 
 def prefetch(items: Iterator, depth: int = 6) -> Iterator:
@@ -245,20 +241,15 @@ def train(recipe: Recipe, tools: Toolbox, log=print, until: int | None = None) -
 
 
 def fit(
-    model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last: int, bonus: Bonus | None = None,
-    mean_from: int | None = None,
-) -> int:  # fmt: skip
+    model: PointerModel, recipe: Recipe, batches: Batches, tell: Tell, last: int, bonus: Bonus | None = None
+) -> int:
     """Train a model in place up to step `last`, from the checkpoint in `recipe.out` where there is one.
 
     Gives the step that was reached, which is less than `last` when `tell` stopped it; a checkpoint is written then too.
-    With `mean_from` the model ends up with the mean of the weights after each step behind that one (Izmailov et al. 2018,
-    arXiv:1803.05407); the checkpoint goes on from the last ones.
     """
     group, out = mx.distributed.init(), Path(recipe.out)
     rule = optimizer(recipe)
-    start, schema, mean = resume(out, model, rule)
-    if mean_from is None or start <= mean_from:
-        mean = {}
+    start, schema = resume(out, model, rule)
     step_of = nn.value_and_grad(model, loss)
     began, losses = time.perf_counter(), deque[float](maxlen=20)
     for step, lesson in zip(range(start, last), prefetch(batches.from_step(start)), strict=False):
@@ -271,25 +262,15 @@ def fit(
         gradients = nn.utils.average_gradients(gradients)
         gradients, _ = optim.clip_grad_norm(gradients, 1.0)
         rule.update(model, gradients)
-        if mean_from is not None and step >= mean_from:
-            mean = _with(mean, model, step - mean_from)
-        mx.eval(model.state, rule.state, value, mean)
+        mx.eval(model.state, rule.state, value)
         losses.append(value.item())
         seconds = (time.perf_counter() - began) / (step + 1 - start)
         stop = tell(Progress(step + 1, recipe.steps, statistics.fmean(losses), seconds))
         if group.rank() == 0 and ((step + 1) % recipe.save_every == 0 or step + 1 == last or stop):
-            save(out, model, rule, schema, step + 1, mean)
+            save(out, model, rule, schema, step + 1)
         if stop:
             return step + 1
-    if start <= last:
-        model.load_weights(list(mean.items()), strict=False)
     return last
-
-
-def _with(mean: dict[str, mx.array], model: PointerModel, count: int) -> dict[str, mx.array]:
-    """The mean of `count` weights and the model's."""
-    now = weights.flat(model.trainable_parameters())
-    return {name: mean[name] + (value - mean[name]) / (count + 1) for name, value in now.items()} if count else now
 
 
 def arguments(description: str, given: list[str] | None = None) -> Recipe:

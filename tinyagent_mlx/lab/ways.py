@@ -22,11 +22,6 @@ FOLDER = Path(__file__).parent / "corpus" / "ways"
 BY_CLAUSES = 0.7  # how likely several clauses are said another way one by one
 CHANGED = 0.25  # how likely a word of a group is changed
 _JOINED = re.compile(r"\band\b|\bthen\b|[,;.] ", re.IGNORECASE)  # in what a wording is about: another clause may follow
-# What begins so is nothing that X could be.
-_NO_THING = re.compile(
-    r"(?:(?:to|after|before|until|by|at|in|on|off|up|down|with|while)|I|(?:remind|text|email|mail|send|tell|put|make|open|show|add))\b",
-    re.IGNORECASE,
-)
 _CLAUSES = re.compile(r"(,? and then |,? then |,? and |[.;] )", re.IGNORECASE)
 _BEFORE = re.compile(
     r"^(?:(?:please|kindly|hey|ok|okay|so|now|just|(?:can|could|would|will) you|I want you to|I need you to|let's)\b[, ]*)+",
@@ -55,11 +50,6 @@ class Way:
         word = self.text.split()[0].lower()
         return "" if word.strip(",") in ("x", "y") else word
 
-    @property
-    def telling(self) -> bool:
-        """Whether a request can be told by its being worded so: anything may be "X to Y"."""
-        return bool(self.first) or len(re.sub(r"\b[XY]\b", "", self.text).split()) > 1
-
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Requests that are worded so; of thousands of ways few are ever asked for it."""
@@ -71,8 +61,7 @@ Group = tuple[Way, ...]
 
 
 class Ways:
-    """Other ways to say wordings. `kept` are words that stay, since they tell plans apart, and `taken` what nothing becomes;
-    `dropped` are clauses that are never said."""
+    """Other ways to say wordings. `kept` are words that stay, since they tell plans apart, and `taken` what nothing becomes."""
 
     def __init__(
         self,
@@ -80,16 +69,12 @@ class Ways:
         words: Iterable[tuple[str, ...]],
         kept: Collection[str] = (),
         taken: Collection[str] = (),
-        dropped: Collection[str] = (),
     ):
-        self.dropped = frozenset(dropped)
         self._ways: dict[str, list[tuple[int, Group]]] = defaultdict(
             list
         )  # places in groups by first word, "" for X and Y
         for group in groups:
             for place, way in enumerate(group):
-                if not way.telling:
-                    continue
                 self._ways[way.first].append((place, group))
         self.kept, self.taken = {word.lower() for word in kept}, {word.lower() for word in taken}
         self._words: dict[str, list[tuple[str, ...]]] = defaultdict(list)
@@ -119,35 +104,25 @@ class Ways:
             said, may_be_asked = self._other(bare, rng)
         return said, may_be_asked and not _STATED.match(said)
 
-    def each(self, text: str) -> list[str]:
-        """All other ways to say a wording of one clause."""
-        bare = _AFTER.sub("", _BEFORE.sub("", text))
-        if _CLAUSES.search(bare):
-            return []
-        return [_worded(way, match) for group, match in self._matching(bare) for way in _fitting(group, match)]
-
     def _other(self, text: str, rng: random.Random, asked: bool = False) -> tuple[str, bool]:
         """One clause another way; `asked`: one that can stand after "could you"."""
         found = self._matching(text)
         if not found:
             return text, True
         group, match = rng.choice(found)
-        fitting = [way for way in _fitting(group, match) if way.asked or not asked]
+        about = match.groupdict()
+        closed = any(_JOINED.search(thing) for thing in about.values())
+        fitting = [way for way in group if (way.ends_open or not closed) and (way.asked or not asked)]
         if not fitting:
             return text, True
         way = rng.choice(fitting)
-        said = _worded(way, match)
-        return (text, True) if said in self.dropped else (said, way.asked)
+        return re.sub(r"\b[XY]\b", lambda m: about[m[0]], way.text), way.asked
 
     def _matching(self, text: str) -> list[tuple[Group, re.Match[str]]]:
         """The groups that word it so: those whose wording says most of it, and among these those where it stands first."""
         if text not in self._found:
             ways = [*self._ways.get(text.split()[0].lower(), ()), *self._ways[""]] if text.strip() else []
-            found = [
-                (place, group, match)
-                for place, group in ways
-                if (match := group[place].pattern.fullmatch(text)) and not any(map(_NO_THING.match, match.groups()))
-            ]
+            found = [(place, group, match) for place, group in ways if (match := group[place].pattern.fullmatch(text))]
             ranks = [(sum(map(len, match.groups())), place) for place, _, match in found]
             best = min(ranks, default=None)
             self._found[text] = [
@@ -168,16 +143,6 @@ class Ways:
             return rng.choice(others) if others else word
 
         return re.sub(r"\b(an?) (?=([a-z]))", _article, self._any_word.sub(change, text))
-
-
-def _fitting(group: Group, match: re.Match[str]) -> list[Way]:
-    """The ways that what was matched can be put in: another clause may follow at the end alone."""
-    closed = any(_JOINED.search(thing) for thing in match.groups())
-    return [way for way in group if way.ends_open or not closed]
-
-
-def _worded(way: Way, match: re.Match[str]) -> str:
-    return re.sub(r"\b[XY]\b", lambda slot: match[slot[0]], way.text)
 
 
 def _article(match: re.Match[str]) -> str:
