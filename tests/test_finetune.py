@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 from tests.models import small_engine
-from tinyagent_mlx import weights
 from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
-from tinyagent_mlx.lab.finetune import Outcome, Scores
+from tinyagent_mlx.lab.finetune import Judged, Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import Plan, Step, parse_plan
@@ -233,23 +232,35 @@ def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
     assert names == PointerRetriever(tuned.before).scores("text Ana hello", about.tools)
 
 
-def test_what_the_weights_before_answer_is_as_right_as_it_was(tuned, about):
+def test_what_only_the_weights_before_may_answer_is_not_planned_again(tuned, about):
     cases = [Case(str(n), q, (Plan(),), finetune.NOW, ()) for n, q in enumerate(["play Bolero", "text Ana hello"])]
-    (again,) = finetune._right(tuned, about.tools, cases[:1])
-    for was in (True, False):
-        assert finetune._answered(tuned, about, cases, [not again, was]) == [again, was]
+    (right,) = finetune._right(tuned, about.tools, cases[:1])
+    asked = []
+    judged = finetune._judged(tuned, about.tools, cases, lambda done, of: asked.append((done, of)))
+    assert [(round(each.chance, 2), each.right) for each in judged] == [(0.95, right), (0.0, False)]
+    assert asked == [(1, 1)]
 
 
-def test_the_lowest_floor_that_the_old_tools_bear_is_written_down(tuned, about, tmp_path, monkeypatch):
-    lost = {floor: [floor > -2.0] * 2 for floor in finetune.FLOORS}
-    monkeypatch.setattr(finetune, "_answered", lambda engine, *rest: lost[engine.manifest["unseen"]["floor"]])
-    manifest = json.loads((tmp_path / "planner" / "manifest.json").read_text())
-    weights.save_manifest(tmp_path / "planner", {**manifest, "unseen": {"floor": 0.0}})
-    before = finetune._Before(Scores(0.5, 1.0), (True, True))
-    held = dict.fromkeys(finetune.FLOORS, 0.75)
-    outcome = finetune._boldest(about, tmp_path / "planner", before, held, [], finetune._unseen)
-    assert (outcome.better, outcome.floor, outcome.after) == (True, -0.5, Scores(0.75, 1.0))
-    assert PointerEngine(tmp_path / "planner").manifest["unseen"] == {"floor": -0.5}
+def test_a_planner_answers_from_the_chance_that_its_manifest_names(tuned, about):
+    tuned.manifest["tuned"]["chance"] = 0.97
+    assert tuned.answering("play Bolero", about.tools) is tuned.before
+    tuned.manifest["tuned"]["chance"] = 0.9
+    assert tuned.answering("play Bolero", about.tools) is tuned
+
+
+def test_the_old_tools_decide_from_which_chance_on_tuned_weights_answer():
+    before = finetune._Before(Scores(0.5, 1.0), (True,) * 4, (True, False))
+    held = [Judged(0.99, True), Judged(0.6, True)]
+    old = [Judged(0.1, False), Judged(0.4, False), Judged(0.55, False), Judged(0.75, True)]
+    assert finetune._boldest(before, held, old) == Outcome(before.scores, Scores(0.5, 1.0), 0.7)
+    assert finetune._boldest(before, held, old[:1] + old[3:] * 3).chance == finetune.CHANCES[0]
+    worse = finetune._boldest(before, held, [Judged(1.0, False)] * 4)
+    assert (worse.better, worse.chance) == (False, finetune.CHANCES[-1])
+
+
+def test_without_held_back_examples_the_old_tools_decide_alone():
+    before = finetune._Before(Scores(None, 1.0), (True,), ())
+    assert finetune._boldest(before, [], [Judged(0.8, False)]) == Outcome(before.scores, Scores(None, 1.0), 0.9)
 
 
 def test_lures_sound_like_the_own_tools(about, monkeypatch):
@@ -274,6 +285,8 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
         return tell
 
     assert finetune.finetune(about, start, out, settings(out, 6), until(2)) is None
+    assert finetune.finetune(about, start, out, settings(out, 6), until(3)) is None
+    (out / "before.json").write_text('{"own": 0.5, "old": 0.5}')  # as an older version left it
     outcome = finetune.finetune(about, start, out, settings(out, 6), until(99))
     assert steps == [1, 2, 3, 4, 5, 6]
     assert outcome is not None
@@ -281,6 +294,7 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
     manifest = PointerEngine(out / "planner").manifest
     assert manifest["tuned"]["own_tools"] == list(about.names)
     assert manifest["toolbox"] == about.tools.fingerprint
+    assert manifest["tuned"]["chance"] == outcome.chance
     assert (out / "planner" / "before" / "model.safetensors").read_bytes() == (start / "model.safetensors").read_bytes()
 
 

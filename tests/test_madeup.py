@@ -15,7 +15,7 @@ from tinyagent_mlx.decisions import Layout
 from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.generate import Generator
-from tinyagent_mlx.lab.madeup import MISSING, Worlds, read_madeup
+from tinyagent_mlx.lab.madeup import MISSING, ROUNDABOUT, Worlds, read_madeup
 from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import print_plan
 from tinyagent_mlx.toolbox import Toolbox
@@ -110,6 +110,29 @@ def test_worlds_hold_other_tools_and_ask_for_them(worlds):
         called = {step.tool for row in itertools.islice(world.generator.rows(), 60) for step in row.plan.steps}
         assert called & new
         assert called <= set(world.tools.names)
+
+
+class Loud:
+    """Says every wording in capitals, and notes about which tools it was asked."""
+
+    def __init__(self):
+        self.tools: list[str] = []
+
+    def __call__(self, tools, said):
+        self.tools += [tool.name for tool in tools]
+        return self
+
+    def paraphrase(self, wording, rng):
+        return replace(wording, text=f"LOUD {wording.text}")
+
+
+def test_requests_for_made_up_tools_are_paraphrased_but_not_what_asks_in_a_roundabout_way(wordings, shipped_tools):
+    loud = Loud()
+    (world, *_) = mixed(Worlds(wordings, shipped_tools, MADEUP, DICTIONARY, 0, paraphraser_of=loud), 3)
+    assert set(world.tools.names) - set(shipped_tools.names) <= set(loud.tools)
+    registers = {(w.text.startswith("LOUD"), w.register in ROUNDABOUT) for w in world.generator.asked}
+    assert registers == {(True, False), (False, True)}
+    assert not [w for w in world.generator.singles if w.text.startswith("LOUD")]
 
 
 def test_some_tools_have_examples_that_check_and_some_have_none(worlds):

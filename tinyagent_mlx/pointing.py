@@ -30,7 +30,7 @@ from tinyagent_mlx.words import Word, split_words
 THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
-OWN_CHANCE = 0.3  # of an own tool, from which on the weights that were tuned on it answer
+OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it answer, where their manifest has no other
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
 
 
@@ -79,10 +79,18 @@ class PointerEngine:
         """
         if self.before is None:
             return self
+        return self if self.own_chance(text, tools) >= self.answers_from else self.before
+
+    @property
+    def answers_from(self) -> float:
+        """The chance of an own tool from which on fine-tuned weights answer: what fine-tuning found the others to bear."""
+        return float(self.manifest["tuned"].get("chance", OWN_CHANCE))
+
+    def own_chance(self, text: str, tools: Toolbox) -> float:
+        """The largest chance that fine-tuned weights give one of the tools that they were tuned on."""
         logits, evidence = self.evidence(self.read(text), self.compile(tools))
         tuned = [name in self.manifest["tuned"]["own_tools"] for name in tools.names]
-        chances = _chances(logits + self.bonus(evidence))[tuned]
-        return self if chances.max(initial=0.0) >= OWN_CHANCE else self.before
+        return float(_chances(logits + self.bonus(evidence))[tuned].max(initial=0.0))
 
     def compile(self, tools: Toolbox) -> _Compiled:
         """Encode a toolbox, once for each fingerprint."""

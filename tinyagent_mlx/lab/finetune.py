@@ -7,8 +7,9 @@ at hand and nobody asks for them. Refusals that an own tool takes care of now ar
 
 The weights before are kept beside the tuned ones, and answer wherever no own tool is asked for (`PointerEngine.answering`): so
 the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
-they have been measured, and on held-back wordings of the shipped tools. These decide how little may speak for an own tool; the
-result is installed only if it is better and the old tools lost no more than a point. This module knows nothing of screens.
+they have been measured, and on held-back wordings of the shipped tools. These decide how likely an own tool must be for the tuned
+weights to answer; the result is installed only if it is better and the old tools lost no more than a point. This module knows
+nothing of screens.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import itertools
 import json
 import random
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -39,7 +39,7 @@ from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
-from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, speech
+from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
@@ -48,8 +48,9 @@ from tinyagent_mlx.toolbox import Toolbox
 
 JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
-# How little may speak for an own tool once the weights were tuned on it, the boldest first: the old tools decide.
-FLOORS = (-2.0, -0.5, 1.0, 3.0)
+FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
+# From which chance of an own tool on the tuned weights answer, the boldest first: the old tools decide.
+CHANCES = (0.3, 0.7, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9995, 0.9998)
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
@@ -70,12 +71,12 @@ class Scores:
 class Outcome:
     """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point.
 
-    `floor` is how little may speak for an own tool, in logits.
+    From an own tool's `chance` on the tuned weights answer.
     """
 
     before: Scores
     after: Scores
-    floor: float | None = None
+    chance: float = CHANCES[0]
 
     @property
     def gained(self) -> bool:
@@ -209,17 +210,19 @@ def finetune(
     before = _before(about, in_use, engine, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
-    floors = _floors(manifest)
-    bonus = OwnBonus(about.names, FLOORS[0], manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    bonus = OwnBonus(about.names, FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
     drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
         return None
-    held = _held_scores(model, about, root, out, settings, floors)
+    held = _held(model, about, root, out, settings)
     if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
         return None
     write(model, about, root, out / "planner", settings)
-    outcome = _boldest(about, out / "planner", before, held, old, measured)
+    tuned = PointerEngine(out / "planner")
+    outcome = _boldest(before, held, _judged(tuned, about.tools, old, measured))
+    tuned.manifest["tuned"]["chance"] = outcome.chance
+    weights.save_manifest(out / "planner", tuned.manifest)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
 
@@ -249,71 +252,79 @@ class _Drawn:
         self._lures = lures(self._wordings, engine, about, dictionary)
 
     def batches(self, about: Lesson) -> Batches:
-        spoken = speech(self._engine.model, self._pieces, about)
-        worlds = OwnWorlds(about, self._wordings, self._dictionary, self._settings.seed, spoken, self._lures)
+        other = paraphraser(self._engine.model, self._pieces, about)
+        worlds = OwnWorlds(about, self._wordings, self._dictionary, self._settings.seed, other, self._lures)
         return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
 @dataclass(frozen=True)
 class _Before:
-    """How the planner in use does, and which of the old requests the weights it was made from plan right."""
+    """How the planner in use does, and what the weights it was made from plan right: of the old requests, of the held-back
+    examples."""
 
     scores: Scores
-    right: tuple[bool, ...]
+    old: tuple[bool, ...]
+    held: tuple[bool, ...]
 
 
 def _before(
     about: Lesson, in_use: PointerEngine, engine: PointerEngine, old: Sequence[Case], out: Path, measured: Measured
 ) -> _Before:
     file = out / "before.json"
-    if not file.is_file():
+    found = json.loads(file.read_text()) if file.is_file() else {}
+    if not {"right", "held"} <= found.keys():  # an older version's holds less
         right = _right(engine, about.tools, old, measured)
-        own = _share(_right(in_use, about.showing, _held_cases(about))) if about.held else None
+        held = _right(engine, about.showing, _held_cases(about))
+        own = held if in_use is engine else _right(in_use, about.showing, _held_cases(about))
+        known = right if in_use is engine else _whole(_judged(in_use, about.tools, old), right, in_use.answers_from)
         out.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"own": own, "old": _share(_answered(in_use, about, old, right)), "right": right}))
-    found = json.loads(file.read_text())
-    return _Before(Scores(found["own"], found["old"]), tuple(found["right"]))
+        found = {"own": _share(own), "old": _share(known), "right": right, "held": held}
+        file.write_text(json.dumps(found))
+    return _Before(Scores(found["own"], found["old"] or 0.0), tuple(found["right"]), tuple(found["held"]))
 
 
-def _held_scores(
-    tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe, floors: Sequence[float | None]
-) -> dict[float | None, float | None]:
-    """Success on the held-back examples before they join, by floor."""
-    file, folder = out / "held.json", out / "planner"
+@dataclass(frozen=True)
+class Judged:
+    """A request as tuned weights see it: the chance that they give an own tool, and whether their plan is right.
+
+    Of a request with less than the least of `CHANCES` nobody asks.
+    """
+
+    chance: float
+    right: bool
+
+
+def _judged(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[Judged]:
+    """What tuned weights plan right of what they may have to answer."""
+    chances = [engine.own_chance(case.query, tools) for case in cases]
+    asked = [case for case, chance in zip(cases, chances, strict=True) if chance >= CHANCES[0]]
+    right = iter(_right(engine, tools, asked, measured))
+    return [Judged(chance, chance >= CHANCES[0] and next(right)) for chance in chances]
+
+
+def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe) -> list[Judged]:
+    """The held-back examples before they join."""
+    file, folder = out / "held_back.json", out / "planner"
     if not file.is_file():
         write(tuned, about, root, folder, settings)
-        engine, found = PointerEngine(folder), []
-        for floor in floors:
-            _lower(engine, floor)
-            found.append(_share(_right(engine, about.showing, _held_cases(about))) if about.held else None)
-        file.write_text(json.dumps(found))
-    return dict(zip(floors, json.loads(file.read_text()), strict=True))
+        found = _judged(PointerEngine(folder), about.showing, _held_cases(about))
+        file.write_text(json.dumps([asdict(each) for each in found]))
+    return [Judged(**each) for each in json.loads(file.read_text())]
 
 
-def _boldest(
-    about: Lesson, folder: Path, before: _Before, held: Mapping[float | None, float | None], old: Sequence[Case],
-    measured: Measured,
-) -> Outcome:  # fmt: skip
-    """Find the lowest floor with which the planner in a folder is better, and write it down there."""
-    engine = PointerEngine(folder)
-    for floor, learnt in held.items():
-        _lower(engine, floor)
-        right = _answered(engine, about, old, before.right, measured)
-        outcome = Outcome(before.scores, Scores(learnt, _share(right)), floor)
+def _boldest(before: _Before, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:
+    """The outcome with the lowest chance that is better, or with the highest one."""
+    for chance in CHANCES:
+        own, known = _whole(held, before.held, chance), _whole(old, before.old, chance)
+        outcome = Outcome(before.scores, Scores(_share(own), _share(known) or 0.0), chance)
         if outcome.better:
             break
-    weights.save_manifest(folder, engine.manifest)
     return outcome
 
 
-def _floors(manifest: Mapping[str, Any]) -> tuple[float | None, ...]:
-    """How little may speak for an own tool, the boldest first; None where a planner gives new tools no bonus."""
-    return FLOORS if "unseen" in manifest else (None,)
-
-
-def _lower(engine: PointerEngine, floor: float | None) -> None:
-    if floor is not None:
-        engine.manifest["unseen"] = {**engine.manifest["unseen"], "floor": floor}
+def _whole(judged: Sequence[Judged], before: Sequence[bool], chance: float) -> list[bool]:
+    """What is planned right where the tuned weights answer from a chance on, and those before elsewhere."""
+    return [each.right if each.chance >= chance else was for each, was in zip(judged, before, strict=True)]
 
 
 def forget(out: Path) -> None:
@@ -332,7 +343,9 @@ def write(tuned: PointerModel, about: Lesson, root: Path, folder: Path, settings
     model.load_weights(list(weights.flat(tuned.parameters()).items()))
     weights.quantize(model)
     known = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
-    manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps}}
+    manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps, "chance": CHANCES[0]}}
+    if "unseen" in manifest:
+        manifest["unseen"] = {**manifest["unseen"], "floor": FLOOR}
     weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=True)
     (folder / BEFORE).mkdir(exist_ok=True)
     for file in weights.FILES:
@@ -350,19 +363,8 @@ def _right(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measure
     return [row.dag for row in evaluate(agent, cases, NOW, lambda row: measured(next(done), len(cases)))]
 
 
-def _answered(
-    engine: PointerEngine, about: Lesson, cases: Sequence[Case], before: Sequence[bool], measured: Measured = _unseen
-) -> list[bool]:
-    """Which cases are planned right, where those that fine-tuned weights leave to the ones before are as right as these were."""
-    theirs = [engine.before is not None and engine.answering(case.query, about.tools) is engine for case in cases]
-    again = iter(
-        _right(engine, about.tools, [case for case, tuned in zip(cases, theirs, strict=True) if tuned], measured)
-    )
-    return [next(again) if tuned else was for tuned, was in zip(theirs, before, strict=True)]
-
-
-def _share(right: Sequence[bool]) -> float:
-    return sum(right) / len(right)
+def _share(right: Sequence[bool]) -> float | None:
+    return sum(right) / len(right) if right else None
 
 
 def old_cases(valid: Sequence[Wording], about: Lesson, engine: PointerEngine, dictionary: list[str]) -> list[Case]:

@@ -24,6 +24,7 @@ from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix
+from tinyagent_mlx.lab.paraphrase import Paraphraser
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.toolbox import EFFECTS, Argument, Example, Tool, Toolbox
 from tinyagent_mlx.values import Value
@@ -33,6 +34,7 @@ HELD_BACK = FOLDER / "held"  # never trained on: for calibration
 MISSING = 400  # requests for absent tools that a world refuses, beside the corpus's own refusals
 TOOLS = (3, 12)  # made-up tools of a world; siblings of the last one may come on top
 NEIGHBOURS = (1, 1, 2, 3)
+ROUNDABOUT = ("indirect", "chatty")  # registers whose wordings are left as they are: no verb of theirs asks for it
 EXTRACTIVE = (
     "person",
     "email",
@@ -141,6 +143,7 @@ class MadeUpTool:
     returns: str
     effect: str
     wordings: tuple[Wording, ...]
+    file: Path
     family: str = ""  # its siblings of one app or device say the same word; they stand in a toolbox together
 
     @cached_property
@@ -164,21 +167,21 @@ def read_madeup(folder: Path = FOLDER) -> list[MadeUpTool]:
     for file in sorted(folder.glob("*.yaml")):
         for entry in yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)["tools"]:
             try:
-                tool = _tool(entry, file.name)
+                tool = _tool(entry, file)
             except (KeyError, TypeError, PlanError, ConfigError) as error:
                 raise ConfigError(f"{file}: tool {entry.get('name')!r}: {error!r}") from error
             tools.setdefault(tool.name, tool)
     return list(tools.values())
 
 
-def _tool(entry: Mapping[str, Any], file: str) -> MadeUpTool:
+def _tool(entry: Mapping[str, Any], file: Path) -> MadeUpTool:
     if entry["returns"] not in RETURNS or entry["effect"] not in EFFECTS:
         raise ConfigError(f"returns {entry['returns']!r}, effect {entry['effect']!r}")
     values = {kind: tuple(map(str, given)) for kind, given in (entry.get("values") or {}).items()}
-    wordings = [w for block in entry["wordings"] for w in _block(block, values, f"{file}:{entry['name']}")]
+    wordings = [w for block in entry["wordings"] for w in _block(block, values, f"{file.name}:{entry['name']}")]
     arguments = tuple(_argument(argument) for argument in entry["arguments"])
     return MadeUpTool(
-        entry["name"], tuple(entry["descriptions"]), arguments, entry["returns"], entry["effect"], tuple(wordings),
+        entry["name"], tuple(entry["descriptions"]), arguments, entry["returns"], entry["effect"], tuple(wordings), file,
         entry.get("family", ""),
     )  # fmt: skip
 
@@ -230,13 +233,20 @@ class Drawing(Protocol):
     def draw(self, number: int, rank: int = 0) -> World: ...
 
 
+class ParaphraserOf(Protocol):
+    """The paraphraser of requests for some tools; `said` are wordings whose words nothing else becomes."""
+
+    def __call__(self, tools: Sequence[Tool], said: Sequence[str]) -> Paraphraser: ...
+
+
 class Worlds:
     """Worlds by number: number n is the same whenever it is drawn."""
 
     def __init__(
         self, wordings: Sequence[Wording], tools: Toolbox, madeup: Sequence[MadeUpTool], dictionary: list[str],
-        seed: int, mix: Mix | None = None,
+        seed: int, mix: Mix | None = None, paraphraser_of: ParaphraserOf | None = None,
     ):  # fmt: skip
+        self._paraphraser_of = paraphraser_of
         # Whether a tool is missing is to be read off the toolbox: where made-up tools stand in, what they ask for is
         # refused in worlds without them, and nothing is refused for good.
         self.wordings = [w for w in wordings if not (w.missing and madeup)]
@@ -270,6 +280,9 @@ class Worlds:
             tools.append(tool.declare(rng, name))
             shown[name] = wordings[:few]
             asked.extend(wordings[few:])
+        if self._paraphraser_of:
+            paraphraser = self._paraphraser_of(tools[len(known) :], [w.text for tool in chosen for w in tool.wordings])
+            asked = [w if w.register in ROUNDABOUT else paraphraser.paraphrase(w, rng) for w in asked]
         toolbox = Toolbox(tuple(tools), self.tools.rules)
         unseen += self._missing({tool.name for tool in chosen}, rng)
         words = {word for tool in chosen for word in tool.own_words}

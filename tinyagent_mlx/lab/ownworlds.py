@@ -1,6 +1,6 @@
 """What fine-tuning learns from: the user's own tools, their examples, and the worlds that show both asked for.
 
-An example becomes a wording with slots and is said in other ways (`ways`), other words (`rephrase`) and frames, alone, joined
+An example becomes a wording with slots and is said in other ways, words and frames (`paraphrase`), alone, joined
 with the corpus's wordings, and passing results to shipped tools and back (`chains`). What is asked for is seldom shown as an
 example at the same time: a request to come will be none either. Knows wordings and toolboxes, and of the model its word vectors.
 """
@@ -8,7 +8,7 @@ example at the same time: a request to come will be none either. Knows wordings 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,15 +18,13 @@ import mlx.core as mx
 import numpy as np
 
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import chains, own, train_planner, ways
+from tinyagent_mlx.lab import chains, own, train_planner
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix
 from tinyagent_mlx.lab.madeup import World
-from tinyagent_mlx.lab.rephrase import Rephraser
-from tinyagent_mlx.lab.ways import Ways
+from tinyagent_mlx.lab.paraphrase import Paraphraser, framed, paraphraser_of
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.toolbox import Example, Toolbox
-from tinyagent_mlx.words import split_words
 
 HELD = 4  # every fourth example is held back, where there are at least twice as many
 OLD_CASES = 200  # requests for shipped tools, from held-back wordings
@@ -92,11 +90,11 @@ class OwnWorlds:
         wordings: Sequence[Wording],
         dictionary: list[str],
         seed: int,
-        speech: Speech | None = None,
+        paraphraser: Paraphraser | None = None,
         lures: Sequence[Wording] = (),
     ):
         self.about, self.dictionary, self.seed = about, dictionary, seed
-        self.speech, self.lures = speech, lures
+        self.paraphraser, self.lures = paraphraser, lures
         self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
 
     @cached_property
@@ -173,16 +171,12 @@ class OwnWorlds:
         return [w for w in self.wordings if w.plan.steps and not any(s.tool in self.about.names for s in w.plan.steps)]
 
     def _said(self, wording: Wording, rng: random.Random) -> Wording:
-        """The wording as somebody else might say it: another way, in other words, more politely, in another manner."""
-        text, may_be_asked = wording.text, True
-        if self.speech and rng.random() < RESTATED:
-            text, may_be_asked = self.speech.ways.other(text, rng)
-        if self.speech and rng.random() < REPHRASED:
-            text = self.speech.rephraser.text(self.speech.ways.words(text, rng), rng)
-        if may_be_asked:
-            text = own.framed(text, rng)
-        text = own.in_context(text, rng)
-        return replace(wording, text=text, register=rng.choices(REGISTERS, SHARES)[0])
+        """The wording as somebody else might say it, in another manner."""
+        if self.paraphraser:
+            wording = self.paraphraser.paraphrase(wording, rng)
+        else:
+            wording = replace(wording, text=framed(wording.text, rng))
+        return replace(wording, register=rng.choices(REGISTERS, SHARES)[0])
 
 
 def _one(wordings: Sequence[Wording], rng: random.Random) -> Wording:
@@ -195,27 +189,8 @@ def _without(tools: Toolbox, hidden: Collection[Example]) -> Toolbox:
     return Toolbox(tuple(fewer), tools.rules)
 
 
-@dataclass(frozen=True)
-class Speech:
-    """Other ways and other words for the own tools' examples."""
-
-    ways: Ways
-    rephraser: Rephraser
-
-
-def speech(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Speech:
-    """Near words are those of the model's own word vectors; what tells the own tools' choices apart stays."""
-    table = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
-    choices = _words(
-        text
-        for name in about.names
-        for argument in about.tools[name].arguments
-        for choice in argument.choices.items()
-        for text in map(str, choice)
-    )
-    said = _words(example.request for example in about.shown)
-    return Speech(Ways(ways.groups(), ways.words(), choices, choices), Rephraser(table, pieces, choices, said))
-
-
-def _words(texts: Iterable[str]) -> set[str]:
-    return {word.text.lower() for text in texts for word in split_words(text)}
+def paraphraser(model: PointerModel, pieces: Sequence[str], about: Lesson) -> Paraphraser:
+    """The paraphraser of requests for the own tools. Near words are those of the model's own word vectors."""
+    vectors = np.array(model.encoder.word_embeddings.weight.astype(mx.float32))
+    tools, said = about.tools.subset(about.names), [example.request for example in about.shown]
+    return paraphraser_of(tools, said, vectors, pieces, RESTATED, REPHRASED)

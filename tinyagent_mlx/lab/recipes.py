@@ -86,6 +86,10 @@ class PlannerRecipe:
     layers: int = option(3, "layers of the decoder")
     only: str = option("", "the tools to learn, by name, with commas between; all of them unless given")
     madeup: bool = option(True, "mix in worlds of made-up tools, so that no toolbox is learnt by heart")
+    favoured: str = option(
+        "", "files of made-up tools that are drawn three times as often as the others: their letters"
+    )
+    restated: bool = option(False, "say requests for made-up tools in other ways and words too")
     start: str = option("", "a checkpoint whose weights are trained further, instead of a fresh decoder")
 
 

@@ -13,7 +13,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ import tinyagent_mlx.device  # noqa: F401  (before MLX)
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
+import numpy as np
 
 from tinyagent_mlx import weights
 from tinyagent_mlx.decisions import KINDS, Layout
@@ -32,16 +33,18 @@ from tinyagent_mlx.lab import checkpoints, corpus, recipes
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Mix, open_dictionary, vocabulary
-from tinyagent_mlx.lab.madeup import Worlds, read_madeup
+from tinyagent_mlx.lab.madeup import ParaphraserOf, Worlds, read_madeup
+from tinyagent_mlx.lab.paraphrase import Paraphraser, paraphraser_of
 from tinyagent_mlx.lab.recipes import PlannerRecipe as Recipe
 from tinyagent_mlx.pointer import ModelArgs, PointerModel, Schema
 from tinyagent_mlx.schema import encode_schema
-from tinyagent_mlx.toolbox import Toolbox
+from tinyagent_mlx.toolbox import Tool, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.weights import read_arrays
 
 # Long requests are the hard ones: more of them than a user sends.
 MIX = Mix(refusals=0.13, singles=0.25, multiples=0.27, composed=0.35, lengths=(4, 4, 3, 2, 1), formal=0.25)
+RESTATED, REPHRASED = 0.3, 0.15  # how likely a request for a made-up tool is said another way, and in other words
 
 
 class Bonus(Protocol):
@@ -193,9 +196,22 @@ def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int =
     """The stream of batches that a recipe names; each of several ranks draws its own share."""
     base = Path(recipe.base)
     madeup = read_madeup() if recipe.madeup else []
-    words = open_dictionary(vocabulary(base))
-    worlds = Worlds(wordings(recipe, "train"), tools_of(recipe, tools), madeup, words, recipe.seed, MIX)
+    madeup += 2 * [tool for tool in madeup if tool.file.stem in recipe.favoured]
+    pieces = vocabulary(base)
+    other = _paraphrasing(base, pieces) if recipe.restated else None
+    train, dictionary = wordings(recipe, "train"), open_dictionary(pieces)
+    worlds = Worlds(train, tools_of(recipe, tools), madeup, dictionary, recipe.seed, MIX, other)
     return Batches(worlds, WordTokenizer(base / "tokenizer.json"), recipe.batch // ranks, rank)
+
+
+def _paraphrasing(base: Path, pieces: list[str]) -> ParaphraserOf:
+    """Near words are those of the word vectors that the encoder in folder `base` brought along."""
+    vectors = np.array(load_pretrained(base).word_embeddings.weight)
+
+    def about(tools: Sequence[Tool], said: Sequence[str]) -> Paraphraser:
+        return paraphraser_of(tools, said, vectors, pieces, RESTATED, REPHRASED, asked=False)
+
+    return about
 
 
 def reached(recipe: Recipe) -> int:
