@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -49,6 +51,20 @@ def recipe(base: Path, out: Path, steps: int) -> Recipe:
         decoder_lr=3e-3,
         encoder_lr=1e-3,
     )
+
+
+def test_favoured_files_are_drawn_more_often_and_their_requests_are_paraphrased(base, tmp_path, shipped_tools):
+    plain = train_planner.training_batches(recipe(base, tmp_path, 8), shipped_tools).worlds
+    other = train_planner.training_batches(
+        replace(recipe(base, tmp_path, 8), favoured="kz", restated=True), shipped_tools
+    ).worlds
+    assert set(Counter(tool.name for tool in plain.madeup).values()) == {1}
+    times = Counter(tool.name for tool in other.madeup)
+    assert {(times[tool.name], tool.file.stem in "kz") for tool in plain.madeup} == {(1, False), (3, True)}
+    asked = {w.text for tool in plain.madeup for w in tool.wordings}
+    worlds = [other.draw(number) for number in range(4)]
+    said = [w.text for world in worlds for w in world.generator.asked]
+    assert 0.2 < sum(text not in asked for text in said) / len(said) < 0.8
 
 
 @pytest.fixture(scope="module")

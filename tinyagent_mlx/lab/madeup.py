@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -161,7 +161,8 @@ class MadeUpTool:
         )  # fmt: skip
 
 
-def read_madeup(folder: Path = FOLDER) -> list[MadeUpTool]:
+@cache
+def read_madeup(folder: Path = FOLDER) -> tuple[MadeUpTool, ...]:
     """Every tool of every file, in order. Raises `ConfigError` naming file and tool."""
     tools: dict[str, MadeUpTool] = {}
     for file in sorted(folder.glob("*.yaml")):
@@ -171,7 +172,7 @@ def read_madeup(folder: Path = FOLDER) -> list[MadeUpTool]:
             except (KeyError, TypeError, PlanError, ConfigError) as error:
                 raise ConfigError(f"{file}: tool {entry.get('name')!r}: {error!r}") from error
             tools.setdefault(tool.name, tool)
-    return list(tools.values())
+    return tuple(tools.values())
 
 
 def _tool(entry: Mapping[str, Any], file: Path) -> MadeUpTool:

@@ -195,8 +195,8 @@ def wordings(recipe: Recipe, part: str) -> list[Wording]:
 def training_batches(recipe: Recipe, tools: Toolbox, rank: int = 0, ranks: int = 1) -> Batches:
     """The stream of batches that a recipe names; each of several ranks draws its own share."""
     base = Path(recipe.base)
-    madeup = read_madeup() if recipe.madeup else []
-    madeup += 2 * [tool for tool in madeup if tool.file.stem in recipe.favoured]
+    madeup = read_madeup() if recipe.madeup else ()
+    madeup += 2 * tuple(tool for tool in madeup if tool.file.stem in recipe.favoured)
     pieces = vocabulary(base)
     other = _paraphrasing(base, pieces) if recipe.restated else None
     train, dictionary = wordings(recipe, "train"), open_dictionary(pieces)
