@@ -16,7 +16,7 @@ import pytest
 from tests.models import small_engine
 from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
-from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL
+from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Cursor
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
@@ -25,7 +25,7 @@ from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.planners import Planners
-from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
+from tinyagent_mlx.pointing import LATER, PointerEngine, PointerPlanner, PointerRetriever, _Decoding
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
@@ -127,7 +127,11 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     assert first == pytest.approx(expected, abs=1e-4)
     song = shown.names.index("play_song")
     assert second[song] == 0
-    assert np.delete(second, song) == pytest.approx(np.delete(expected, song), abs=1e-4)
+    assert np.delete(second, song) == pytest.approx(LATER * np.delete(expected, song), abs=1e-4)
+    decoding, cursor = _Decoding(engine, compiled, read), Cursor(compiled.layout, row.request, read.words)
+    assert decoding._due(cursor) == pytest.approx(first, abs=1e-4)
+    cursor.steps.append(plan.steps[0])
+    assert decoding._due(cursor) == pytest.approx(second, abs=1e-4)
     assert not added[[n for n in range(len(added)) if n not in tool_at]].any()
     assert added[tool_at[1], END_PLAN] == 0
 
@@ -285,7 +289,6 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
         return tell
 
     assert finetune.finetune(about, start, out, settings(out, 6), until(2)) is None
-    assert finetune.finetune(about, start, out, settings(out, 6), until(3)) is None
     (out / "before.json").write_text('{"own": 0.5, "old": 0.5}')  # as an older version left it
     outcome = finetune.finetune(about, start, out, settings(out, 6), until(99))
     assert steps == [1, 2, 3, 4, 5, 6]

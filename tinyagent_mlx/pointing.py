@@ -29,6 +29,7 @@ from tinyagent_mlx.words import Word, split_words
 
 THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
+LATER = 0.5  # of such a bonus is left once the plan calls another unseen tool, which what spoke for both may have meant
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
 OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it answer, where their manifest has no other
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
@@ -261,7 +262,7 @@ class _Decoding:
         model, schema = engine.model, compiled.schema
         self.model = model
         logits, evidence = engine.evidence(read, compiled)
-        self.bonus = engine.bonus(evidence)
+        self.unseen, self.bonus = np.isfinite(evidence), engine.bonus(evidence)
         self.reluctance = float(engine.manifest.get("reluctance", 0.0))  # to refuse, in units of logits
         valid = mx.array(read.batch.valid)
         self.memory: Memory = model.remember(
@@ -315,8 +316,9 @@ class _Decoding:
 
     def _due(self, cursor: Cursor) -> np.ndarray:
         """The bonus of the tools that the plan has not called yet."""
-        called = {step.tool for step in cursor.steps}
-        return np.where([tool.name in called for tool in cursor.layout.tools], 0.0, self.bonus)
+        steps = {step.tool for step in cursor.steps}
+        called = np.array([tool.name in steps for tool in cursor.layout.tools])
+        return np.where(called, 0.0, self.bonus * (LATER if (called & self.unseen).any() else 1.0))
 
     def tool_logits(self, cursor: Cursor) -> np.ndarray:
         """Logits of the end of the plan and of each tool, without any bonus."""

@@ -42,7 +42,16 @@ from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
 from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
 from tinyagent_mlx.pointer import PointerModel
-from tinyagent_mlx.pointing import BEFORE, MOST, NEARNESS, STEEPNESS, PointerEngine, PointerPlanner, PointerRetriever
+from tinyagent_mlx.pointing import (
+    BEFORE,
+    LATER,
+    MOST,
+    NEARNESS,
+    STEEPNESS,
+    PointerEngine,
+    PointerPlanner,
+    PointerRetriever,
+)
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Toolbox
 
@@ -128,7 +137,9 @@ class OwnBonus:
             done = (targets.number > step + 1)[..., None]
             called |= done & (targets.step_tools[:, step, None, None] == tools)
         asked = targets.kind == TOOL
-        due = mx.where(mx.array(asked[..., None] & ~called), bonus[:, None], 0.0)
+        later = (called & self._owned.any(axis=1)).any(axis=-1, keepdims=True)
+        left = mx.array(np.where(asked[..., None] & ~called, np.where(later, LATER, 1.0), 0.0).astype(np.float32))
+        due = bonus[:, None] * left
         first = mx.array(asked & (targets.number == 1))
         end = mx.where(first, -(self.reluctance + bonus.max(axis=-1, keepdims=True)), 0.0)[..., None]
         others = mx.zeros((rows, decisions, SPECIALS - 1))
