@@ -11,9 +11,11 @@ from pathlib import Path
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
 import mlx.core as mx
+import numpy as np
 import pytest
 
 from tests.test_encoder import random_weights
+from tinyagent_mlx import weights
 from tinyagent_mlx.lab import export, train_planner
 from tinyagent_mlx.lab.train_planner import Recipe, train
 from tinyagent_mlx.paths import shipped
@@ -32,10 +34,10 @@ def base(tmp_path_factory) -> Path:
         "max_position_embeddings": 256,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
-    weights = {name: mx.array(value) for name, value in random_weights().items()}
-    weights["embeddings.word_embeddings.weight"] = mx.random.normal((30522, 32)) * 0.3
-    weights["embeddings.position_embeddings.weight"] = mx.random.normal((256, 32)) * 0.1
-    mx.save_safetensors(str(folder / "model.safetensors"), weights)
+    arrays = {name: mx.array(value) for name, value in random_weights().items()}
+    arrays["embeddings.word_embeddings.weight"] = mx.random.normal((30522, 32)) * 0.3
+    arrays["embeddings.position_embeddings.weight"] = mx.random.normal((256, 32)) * 0.1
+    mx.save_safetensors(str(folder / "model.safetensors"), arrays)
     return folder
 
 
@@ -88,6 +90,20 @@ def test_training_goes_on_where_it_stopped(base, tmp_path, shipped_tools):
     for name in ("query", "step_key", "tool_in"):
         here, there = getattr(whole, name).weight, getattr(resumed, name).weight
         assert mx.abs(here - there).max().item() < 1e-5, name
+
+
+def test_the_mean_with_another_planner_may_be_exported(trained, base, tmp_path):
+    out = trained[0]
+    export.export(recipe(base, out, 40), out, tmp_path / "one", 16, {})
+    one = weights.load(tmp_path / "one")[0]
+    other = {name: value + 1 for name, value in weights.flat(one.parameters()).items()}
+    one.load_weights(list(other.items()))
+    weights.save(tmp_path / "other", one, "{}", {}, quantized=False)
+    export.export(recipe(base, out, 40), out, tmp_path / "mean", 16, {}, mean_with=tmp_path / "other")
+    model, manifest = weights.load(tmp_path / "mean")
+    for name, value in weights.flat(model.parameters()).items():
+        assert np.allclose(np.array(value), np.array(other[name]) - 0.5, atol=2e-3), name
+    assert len(manifest["mean_with"]) == 16
 
 
 def test_an_exported_planner_plans(trained, base, tmp_path, shipped_tools):
