@@ -240,6 +240,11 @@ def other_choices(example: Example, tools: Toolbox) -> Iterator[Example]:
                     yield Example(said.sub(str(other), example.request), Plan(steps))
 
 
+def surrounded(text: str, rng: random.Random, may_be_asked: bool = True) -> str:
+    """A wording in a frame of politeness, where it may stand in one, and beside small talk; or as it is."""
+    return in_context(framed(text, rng) if may_be_asked else text, rng)
+
+
 def framed(text: str, rng: random.Random) -> str:
     """A wording in a frame of politeness, or as it is."""
     return text if rng.random() < 0.4 else _framed(text, rng.choice(_FRAMES))

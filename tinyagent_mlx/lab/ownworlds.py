@@ -22,7 +22,7 @@ from tinyagent_mlx.lab import chains, own, train_planner
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix
 from tinyagent_mlx.lab.madeup import World
-from tinyagent_mlx.lab.paraphrase import Paraphraser, framed, paraphraser_of
+from tinyagent_mlx.lab.paraphrase import Paraphraser, paraphraser_of
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.toolbox import Example, Toolbox
 
@@ -175,7 +175,7 @@ class OwnWorlds:
         if self.paraphraser:
             wording = self.paraphraser.paraphrase(wording, rng)
         else:
-            wording = replace(wording, text=framed(wording.text, rng))
+            wording = replace(wording, text=own.surrounded(wording.text, rng))
         return replace(wording, register=rng.choices(REGISTERS, SHARES)[0])
 
 

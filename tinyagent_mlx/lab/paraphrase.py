@@ -40,12 +40,7 @@ class Paraphraser:
             may_be_asked = may_be_asked and (self.asked or text not in wording.text)
         if rng.random() < self.rephrased:
             text = self.rephraser.text(self.ways.words(text, rng), rng)
-        return replace(wording, text=framed(text, rng, may_be_asked))
-
-
-def framed(text: str, rng: random.Random, may_be_asked: bool = True) -> str:
-    """A wording in a frame of politeness, where it may stand in one, and beside small talk; or as it is."""
-    return own.in_context(own.framed(text, rng) if may_be_asked else text, rng)
+        return replace(wording, text=own.surrounded(text, rng, may_be_asked))
 
 
 def paraphraser_of(
