@@ -16,16 +16,18 @@ import pytest
 from tests.models import small_engine
 from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
+from tinyagent_mlx.deciding import LATER
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Cursor
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.finetune import Judged, Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
+from tinyagent_mlx.lab.madeup import Worlds, read_madeup
 from tinyagent_mlx.lab.oracle import Oracle
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.planners import Planners
-from tinyagent_mlx.pointing import LATER, PointerEngine, PointerPlanner, PointerRetriever, _Decoding
+from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
@@ -100,6 +102,37 @@ def test_requests_for_own_tools_are_joined_with_the_corpus(about):
     assert sum(not names for names in called) > 3
 
 
+def test_every_fourth_world_asks_for_made_up_tools(about):
+    wordings = corpus.split(corpus.read_corpus()).train
+    strange = Worlds(wordings, about.showing, read_madeup(), ["amber", "basil"], 0, plain=0.0)
+    worlds = ownworlds.OwnWorlds(about, wordings, ["amber", "basil"], 0, strange=strange)
+    drawn = [worlds.draw(number) for number in range(8)]
+    there = [set(world.tools.names) for world in drawn]
+    assert [bool(names - set(about.tools.names)) for names in there] == [False, True, False, False] * 2
+    assert all(set(about.names) <= names for names in there)
+    rows = [row for row, _ in zip(drawn[1].generator.rows(), range(80), strict=False)]
+    called = [{step.tool for step in row.plan.steps} for row in rows]
+    assert sum(bool(names - set(about.tools.names)) for names in called) > 20
+    assert not any(names & set(about.names) for names in called)
+
+
+def test_made_up_tools_that_an_own_one_may_stand_for_are_left_out(tools, about, tmp_path, monkeypatch):
+    engine, asked = small_engine(tmp_path), []
+
+    def may_serve(engine, about, request: str) -> bool:
+        asked.append(request)
+        return len(asked) % 2 == 0
+
+    monkeypatch.setattr(finetune, "own_tool_may_serve", may_serve)
+    madeup = read_madeup()
+    namesake = replace(madeup[0], name="play_song", family="")
+    found = finetune.unlike_own([namesake, *madeup], engine, about)
+    assert len(asked) in (finetune.STRANGE - 1, finetune.STRANGE)
+    assert len(found) == (len(asked) + 1) // 2
+    assert namesake not in found
+    assert not any("{" in request for request in asked)
+
+
 def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     engine = small_engine(tmp_path)
     known = [name for name in tools.names if name not in about.names]
@@ -111,7 +144,7 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     logits, evidence = engine.evidence(read, compiled)
     expected = engine.bonus(evidence)
     assert expected.max() > 0
-    bonus = finetune.OwnBonus(about.names, 3.0, 0.5)
+    bonus = finetune.UnseenBonus(known, 3.0, 0.5)
     bonus.look(engine.model, engine.tokenizer, compiled.layout)
     valid, needed = mx.array(read.batch.valid), mx.array(logits)[None]
     assert np.array(bonus.of(read.states, valid, needed)[0]) == pytest.approx(expected, abs=1e-4)
@@ -128,10 +161,13 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     song = shown.names.index("play_song")
     assert second[song] == 0
     assert np.delete(second, song) == pytest.approx(LATER * np.delete(expected, song), abs=1e-4)
-    decoding, cursor = _Decoding(engine, compiled, read), Cursor(compiled.layout, row.request, read.words)
-    assert decoding._due(cursor) == pytest.approx(first, abs=1e-4)
+    decoding, cursor = (
+        engine.decoding("play Bolero by Maurice Ravel", shown),
+        Cursor(compiled.layout, row.request, read.words),
+    )
+    assert decoding.due(cursor) == pytest.approx(first, abs=1e-4)
     cursor.steps.append(plan.steps[0])
-    assert decoding._due(cursor) == pytest.approx(second, abs=1e-4)
+    assert decoding.due(cursor) == pytest.approx(second, abs=1e-4)
     assert not added[[n for n in range(len(added)) if n not in tool_at]].any()
     assert added[tool_at[1], END_PLAN] == 0
 
@@ -238,33 +274,35 @@ def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
 
 def test_what_only_the_weights_before_may_answer_is_not_planned_again(tuned, about):
     cases = [Case(str(n), q, (Plan(),), finetune.NOW, ()) for n, q in enumerate(["play Bolero", "text Ana hello"])]
-    (right,) = finetune._right(tuned, about.tools, cases[:1])
+    planner = PointerPlanner(tuned, calibrated=False, sure_from=0.0)
+    (row,) = finetune._rows(tuned, planner, about.tools, cases[:1], lambda done, of: None)
     asked = []
     judged = finetune._judged(tuned, about.tools, cases, lambda done, of: asked.append((done, of)))
-    assert [(round(each.chance, 2), each.right) for each in judged] == [(0.95, right), (0.0, False)]
+    assert judged == [Judged(row.confidence, row.dag), Judged(-1.0, False)]
+    assert 0 < row.confidence < 1
     assert asked == [(1, 1)]
 
 
-def test_a_planner_answers_from_the_chance_that_its_manifest_names(tuned, about):
+def test_a_planner_of_an_older_version_answers_from_the_chance_that_its_manifest_names(tuned, about):
     tuned.manifest["tuned"]["chance"] = 0.97
     assert tuned.answering("play Bolero", about.tools) is tuned.before
     tuned.manifest["tuned"]["chance"] = 0.9
     assert tuned.answering("play Bolero", about.tools) is tuned
 
 
-def test_the_old_tools_decide_from_which_chance_on_tuned_weights_answer():
+def test_the_old_tools_decide_how_sure_tuned_weights_must_be():
     before = finetune._Before(Scores(0.5, 1.0), (True,) * 4, (True, False))
-    held = [Judged(0.99, True), Judged(0.6, True)]
-    old = [Judged(0.1, False), Judged(0.4, False), Judged(0.55, False), Judged(0.75, True)]
-    assert finetune._boldest(before, held, old) == Outcome(before.scores, Scores(0.5, 1.0), 0.7)
-    assert finetune._boldest(before, held, old[:1] + old[3:] * 3).chance == finetune.CHANCES[0]
+    held = [Judged(0.99, True), Judged(0.4, True)]
+    old = [Judged(-1.0, False), Judged(0.3, False), Judged(0.45, False), Judged(0.75, True)]
+    assert finetune._boldest(before, held, old) == Outcome(before.scores, Scores(0.5, 1.0), 0.5)
+    assert finetune._boldest(before, held, old[:1] + old[3:] * 3).sure == finetune.SURE[0]
     worse = finetune._boldest(before, held, [Judged(1.0, False)] * 4)
-    assert (worse.better, worse.chance) == (False, finetune.CHANCES[-1])
+    assert (worse.better, worse.sure) == (False, finetune.SURE[-1])
 
 
 def test_without_held_back_examples_the_old_tools_decide_alone():
     before = finetune._Before(Scores(None, 1.0), (True,), ())
-    assert finetune._boldest(before, [], [Judged(0.8, False)]) == Outcome(before.scores, Scores(None, 1.0), 0.9)
+    assert finetune._boldest(before, [], [Judged(0.8, False)]) == Outcome(before.scores, Scores(None, 1.0), 0.88)
 
 
 def test_lures_sound_like_the_own_tools(about, monkeypatch):
@@ -297,7 +335,7 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
     manifest = PointerEngine(out / "planner").manifest
     assert manifest["tuned"]["own_tools"] == list(about.names)
     assert manifest["toolbox"] == about.tools.fingerprint
-    assert manifest["tuned"]["chance"] == outcome.chance
+    assert manifest["tuned"]["sure"] == outcome.sure
     assert (out / "planner" / "before" / "model.safetensors").read_bytes() == (start / "model.safetensors").read_bytes()
 
 

@@ -14,7 +14,6 @@ from tinyagent_mlx.decisions import KINDS, Cursor
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.oracle import Oracle
-from tinyagent_mlx.pointing import _Decoding
 from tinyagent_mlx.toolbox import Toolbox
 
 
@@ -59,11 +58,11 @@ def stepped_scores(engine, compiled, row: Row) -> list[np.ndarray]:
     """Masked logits of one row, decided one by one along its oracle."""
     read = engine.read(row.request)
     cursor = Cursor(compiled.layout, row.request, read.words)
-    decoding = _Decoding(engine, compiled, read)
+    decoding = engine.decoding(row.request, compiled.layout.tools)
     out = []
     for decision in Oracle(compiled.layout).decisions(row.request, row.plan):
         out.append(np.where(cursor.legal(), np.array(decoding._logits(cursor)), -1e9))
-        decoding._remember(cursor, decision)
+        decoding.remember(cursor, decision)
         cursor.choose(decision)
     return out
 

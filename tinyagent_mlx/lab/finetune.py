@@ -1,14 +1,15 @@
 """Fine-tune the default planner on a user's own tools: from the examples in their tools.yaml, on their machine.
 
-Three of four pools of batches ask for own tools: the examples as wordings with slots, said in other ways and other words
+Two of four pools of batches ask for own tools: the examples as wordings with slots, said in other ways and other words
 (`ways`, `rephrase`), alone, joined with the corpus's, and passing results to shipped tools and back (`chains`). What is asked
-for is seldom shown as an example at the same time: a request to come will be none either. In the fourth pool the own tools are
-at hand and nobody asks for them. Refusals that an own tool takes care of now are left out, of training and of measuring.
+for is seldom shown as an example at the same time: a request to come will be none either. In the third pool the own tools are at
+hand and made-up ones are asked for, so that the network goes on reading what a toolbox says of its tools; in the fourth only
+shipped ones are. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
-The weights before are kept beside the tuned ones, and answer wherever no own tool is asked for (`PointerEngine.answering`): so
-the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
-they have been measured, and on held-back wordings of the shipped tools. These decide how likely an own tool must be for the tuned
-weights to answer; the result is installed only if it is better and the old tools lost no more than a point. This module knows
+The weights before are kept beside the tuned ones, and answer wherever these expect no own tool (`PointerEngine.answering`), plan
+none or are not sure enough (`PointerPlanner.plan`): so the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
+they have been measured, and on held-back wordings of the shipped tools. These decide how sure the tuned weights must be
+of a plan for it to count; the result is installed only if it is better and the old tools lost no more than a point. This module knows
 nothing of screens.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -31,20 +33,21 @@ import numpy as np
 from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case
+from tinyagent_mlx.deciding import LATER
 from tinyagent_mlx.decisions import SPECIALS, TOOL, Layout
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
-from tinyagent_mlx.evaluation import evaluate
+from tinyagent_mlx.evaluation import Row, evaluate
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
+from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, read_madeup
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
-from tinyagent_mlx.lab.train_planner import Recipe, Tell, fit
+from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell, fit
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import (
     BEFORE,
-    LATER,
     MOST,
     NEARNESS,
     STEEPNESS,
@@ -58,12 +61,13 @@ from tinyagent_mlx.toolbox import Toolbox
 JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
-# From which chance of an own tool on the tuned weights answer, the boldest first: the old tools decide.
-CHANCES = (0.3, 0.7, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9995, 0.9998)
+# How probable the least probable decision must be of a tuned plan that counts, the boldest first: the old tools decide.
+SURE = (0.0, 0.05, 0.12, 0.27, 0.38, 0.5, 0.62, 0.73, 0.88, 0.95)
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
 DOUBT = 3.0  # a refusal for want of a tool is none where so much more would speak for an own one
+STRANGE = 160  # made-up tools, of which those are asked for that are unlike the own ones
 LURES, LURES_OF = 60, 600  # wordings that sound like the own tools, and of how many they are the nearest
 Measured = Callable[[int, int], None]  # called after each request that is measured, of so many
 
@@ -80,12 +84,12 @@ class Scores:
 class Outcome:
     """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point.
 
-    From an own tool's `chance` on the tuned weights answer.
+    Where the tuned weights are at least so `sure` of their plan, it counts.
     """
 
     before: Scores
     after: Scores
-    chance: float = CHANCES[0]
+    sure: float = SURE[0]
 
     @property
     def gained(self) -> bool:
@@ -102,19 +106,20 @@ class Outcome:
         return self.gained and self.kept
 
 
-class OwnBonus:
-    """What the planner adds for own tools, as `PointerEngine.bonus` and its decoding do, so that training goes on from there.
+class UnseenBonus:
+    """What the planner adds for tools that the shipped training never saw, as `PointerEngine.bonus` and its decoding do, so that
+    training goes on from there.
 
-    `names` are the own tools; `floor` and `reluctance` are the manifest's. No gradient goes through it.
+    `known` are the tools that it saw; `floor` and `reluctance` are the manifest's. No gradient goes through it.
     """
 
-    def __init__(self, names: Collection[str], floor: float, reluctance: float):
-        self.names, self.floor, self.reluctance = names, floor, reluctance
+    def __init__(self, known: Collection[str], floor: float, reluctance: float):
+        self.known, self.floor, self.reluctance = known, floor, reluctance
         self._vectors, self._owned, self._constants = mx.zeros((0, 0)), np.zeros((0, 0), bool), 0
 
     def look(self, model: PointerModel, tokenizer: WordTokenizer, layout: Layout) -> None:
-        """Encode how the own tools are asked for: vectors [N, e], and which tool owns each [T, N]."""
-        asks = encode_asks(model, tokenizer, layout, [name for name in layout.tools.names if name in self.names])
+        """Encode how these tools are asked for: vectors [N, e], and which tool owns each [T, N]."""
+        asks = encode_asks(model, tokenizer, layout, [name for name in layout.tools.names if name not in self.known])
         self._vectors = asks.vectors
         self._owned = np.arange(len(layout.tools))[:, None] == asks.owners[None]
         self._constants = layout.steps_at - SPECIALS - len(layout.tools)
@@ -192,6 +197,20 @@ def lures(wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dic
     return sorted(some, key=near, reverse=True)[:LURES]
 
 
+def unlike_own(madeup: Sequence[MadeUpTool], engine: PointerEngine, about: Lesson) -> list[MadeUpTool]:
+    """Some made-up tools, whole families, for whose first request the planner, as it is, would not call an own tool."""
+    families: dict[str, list[MadeUpTool]] = {}
+    for tool in madeup:
+        families.setdefault(tool.family or tool.name, []).append(tool)
+    shuffled = random.Random(STRANGE).sample([*families.values()], len(families))
+    return [
+        tool
+        for tool in [*itertools.chain.from_iterable(shuffled)][:STRANGE]
+        if tool.name not in about.tools
+        and not own_tool_may_serve(engine, about, re.sub(r"[{}]", "", tool.wordings[0].text))
+    ]
+
+
 def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
@@ -221,7 +240,7 @@ def finetune(
     before = _before(about, in_use, engine, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
-    bonus = OwnBonus(about.names, FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    bonus = UnseenBonus(manifest["tools"], FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
     drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
@@ -232,7 +251,7 @@ def finetune(
     write(model, about, root, out / "planner", settings)
     tuned = PointerEngine(out / "planner")
     outcome = _boldest(before, held, _judged(tuned, about.tools, old, measured))
-    tuned.manifest["tuned"]["chance"] = outcome.chance
+    tuned.manifest["tuned"]["sure"] = outcome.sure
     weights.save_manifest(out / "planner", tuned.manifest)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
@@ -261,10 +280,14 @@ class _Drawn:
         self._engine, self._pieces, self._dictionary, self._settings = engine, pieces, dictionary, settings
         self._wordings = _still_refused(wordings, engine, about, dictionary)
         self._lures = lures(self._wordings, engine, about, dictionary)
+        strange = unlike_own(read_madeup(), engine, about)
+        self._strange = Worlds(self._wordings, about.showing, strange, dictionary, settings.seed, MIX, plain=0.0)
 
     def batches(self, about: Lesson) -> Batches:
         other = paraphraser(self._engine.model, self._pieces, about)
-        worlds = OwnWorlds(about, self._wordings, self._dictionary, self._settings.seed, other, self._lures)
+        worlds = OwnWorlds(
+            about, self._wordings, self._dictionary, self._settings.seed, other, self._lures, self._strange
+        )
         return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
@@ -287,7 +310,7 @@ def _before(
         right = _right(engine, about.tools, old, measured)
         held = _right(engine, about.showing, _held_cases(about))
         own = held if in_use is engine else _right(in_use, about.showing, _held_cases(about))
-        known = right if in_use is engine else _whole(_judged(in_use, about.tools, old), right, in_use.answers_from)
+        known = right if in_use is engine else _whole(_judged(in_use, about.tools, old), right, in_use.sure_from)
         out.mkdir(parents=True, exist_ok=True)
         found = {"own": _share(own), "old": _share(known), "right": right, "held": held}
         file.write_text(json.dumps(found))
@@ -296,21 +319,23 @@ def _before(
 
 @dataclass(frozen=True)
 class Judged:
-    """A request as tuned weights see it: the chance that they give an own tool, and whether their plan is right.
+    """A request as tuned weights see it: how `sure` they are of a plan, or those before where there is none with an own tool, and
+    whether it is right. Below 0 nobody asked them."""
 
-    Of a request with less than the least of `CHANCES` nobody asks.
-    """
-
-    chance: float
+    sure: float
     right: bool
 
 
 def _judged(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[Judged]:
-    """What tuned weights plan right of what they may have to answer."""
+    """What tuned weights plan right of what they may have to answer, however unsure."""
     chances = [engine.own_chance(case.query, tools) for case in cases]
-    asked = [case for case, chance in zip(cases, chances, strict=True) if chance >= CHANCES[0]]
-    right = iter(_right(engine, tools, asked, measured))
-    return [Judged(chance, chance >= CHANCES[0] and next(right)) for chance in chances]
+    may = [chance >= engine.answers_from for chance in chances]
+    planner = PointerPlanner(engine, calibrated=False, sure_from=0.0)
+    rows = iter(
+        _rows(engine, planner, tools, [case for case, asked in zip(cases, may, strict=True) if asked], measured)
+    )
+    judged = (next(rows) if asked else None for asked in may)
+    return [Judged(row.confidence or 0.0, row.dag) if row else Judged(-1.0, False) for row in judged]
 
 
 def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe) -> list[Judged]:
@@ -324,18 +349,18 @@ def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: R
 
 
 def _boldest(before: _Before, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:
-    """The outcome with the lowest chance that is better, or with the highest one."""
-    for chance in CHANCES:
-        own, known = _whole(held, before.held, chance), _whole(old, before.old, chance)
-        outcome = Outcome(before.scores, Scores(_share(own), _share(known) or 0.0), chance)
+    """The boldest outcome that is better, or the least bold one."""
+    for sure in SURE:
+        own, known = _whole(held, before.held, sure), _whole(old, before.old, sure)
+        outcome = Outcome(before.scores, Scores(_share(own), _share(known) or 0.0), sure)
         if outcome.better:
             break
     return outcome
 
 
-def _whole(judged: Sequence[Judged], before: Sequence[bool], chance: float) -> list[bool]:
-    """What is planned right where the tuned weights answer from a chance on, and those before elsewhere."""
-    return [each.right if each.chance >= chance else was for each, was in zip(judged, before, strict=True)]
+def _whole(judged: Sequence[Judged], before: Sequence[bool], sure: float) -> list[bool]:
+    """What is planned right where the tuned weights answer if they are sure enough, and those before elsewhere."""
+    return [each.right if each.sure >= sure else was for each, was in zip(judged, before, strict=True)]
 
 
 def forget(out: Path) -> None:
@@ -354,7 +379,7 @@ def write(tuned: PointerModel, about: Lesson, root: Path, folder: Path, settings
     model.load_weights(list(weights.flat(tuned.parameters()).items()))
     weights.quantize(model)
     known = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
-    manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps, "chance": CHANCES[0]}}
+    manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps}}
     if "unseen" in manifest:
         manifest["unseen"] = {**manifest["unseen"], "floor": FLOOR}
     weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=True)
@@ -369,9 +394,15 @@ def _held_cases(about: Lesson) -> list[Case]:
 
 def _right(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[bool]:
     """Which cases are planned right, by dag."""
-    agent = Agent(tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
+    return [row.dag for row in _rows(engine, PointerPlanner(engine), tools, cases, measured)]
+
+
+def _rows(
+    engine: PointerEngine, planner: PointerPlanner, tools: Toolbox, cases: Sequence[Case], measured: Measured
+) -> list[Row]:
+    agent = Agent(tools, planner, PointerRetriever(engine), NoDesktop())
     done = itertools.count(1)
-    return [row.dag for row in evaluate(agent, cases, NOW, lambda row: measured(next(done), len(cases)))]
+    return evaluate(agent, cases, NOW, lambda row: measured(next(done), len(cases)))
 
 
 def _share(right: Sequence[bool]) -> float | None:

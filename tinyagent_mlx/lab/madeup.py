@@ -33,6 +33,7 @@ FOLDER = corpus.FOLDER / "madeup"
 HELD_BACK = FOLDER / "held"  # never trained on: for calibration
 MISSING = 400  # requests for absent tools that a world refuses, beside the corpus's own refusals
 TOOLS = (3, 12)  # made-up tools of a world; siblings of the last one may come on top
+PLAIN = 0.2  # of the worlds are without made-up tools
 NEIGHBOURS = (1, 1, 2, 3)
 ROUNDABOUT = ("indirect", "chatty")  # registers whose wordings are left as they are: no verb of theirs asks for it
 EXTRACTIVE = (
@@ -241,13 +242,13 @@ class ParaphraserOf(Protocol):
 
 
 class Worlds:
-    """Worlds by number: number n is the same whenever it is drawn."""
+    """Worlds by number: number n is the same whenever it is drawn. A share of them is `plain`: without made-up tools."""
 
     def __init__(
         self, wordings: Sequence[Wording], tools: Toolbox, madeup: Sequence[MadeUpTool], dictionary: list[str],
-        seed: int, mix: Mix | None = None, paraphraser_of: ParaphraserOf | None = None,
+        seed: int, mix: Mix | None = None, paraphraser_of: ParaphraserOf | None = None, plain: float = PLAIN,
     ):  # fmt: skip
-        self._paraphraser_of = paraphraser_of
+        self._paraphraser_of, self._share = paraphraser_of, plain
         # Whether a tool is missing is to be read off the toolbox: where made-up tools stand in, what they ask for is
         # refused in worlds without them, and nothing is refused for good.
         self.wordings = [w for w in wordings if not (w.missing and madeup)]
@@ -261,7 +262,7 @@ class Worlds:
     def draw(self, number: int, rank: int = 0) -> World:
         """The world of a number; its toolbox is the same on every rank, its requests are not."""
         rng = random.Random(f"{self.seed}/{number}/world")
-        if not self.madeup or rng.random() < 0.2:
+        if not self.madeup or rng.random() < self._share:
             world = self._plain
         else:
             world = self._mixed(rng)

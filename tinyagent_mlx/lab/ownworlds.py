@@ -21,7 +21,7 @@ from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import chains, own, train_planner
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, Mix
-from tinyagent_mlx.lab.madeup import World
+from tinyagent_mlx.lab.madeup import Drawing, World
 from tinyagent_mlx.lab.paraphrase import Paraphraser, paraphraser_of
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.toolbox import Example, Toolbox
@@ -81,7 +81,7 @@ def everything(about: Lesson) -> Lesson:
 class OwnWorlds:
     """Worlds of one toolbox, as `Batches` draws them: the user's requests mixed with the shipped corpus.
 
-    `lures` are wordings of the corpus that sound like the own tools.
+    `lures` are wordings of the corpus that sound like the own tools; `strange` are worlds of made-up tools beside these.
     """
 
     def __init__(
@@ -92,7 +92,9 @@ class OwnWorlds:
         seed: int,
         paraphraser: Paraphraser | None = None,
         lures: Sequence[Wording] = (),
+        strange: Drawing | None = None,
     ):
+        self.strange = strange
         self.about, self.dictionary, self.seed = about, dictionary, seed
         self.paraphraser, self.lures = paraphraser, lures
         self.wordings = [w for w in wordings if all(step.tool in about.tools for step in w.plan.steps)]
@@ -105,6 +107,9 @@ class OwnWorlds:
         return {example: own.wordings(example, tools, values) for example in shown}
 
     def draw(self, number: int, rank: int = 0) -> World:
+        """The world of a number: of four, the second asks for made-up tools, where there are any, and the last for shipped ones only."""
+        if number % 4 == 1 and self.strange:
+            return self.strange.draw(number, rank)
         return self._unasked(number, rank) if number % 4 == 3 else self._own(number, rank)
 
     def _own(self, number: int, rank: int) -> World:
