@@ -161,10 +161,8 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     song = shown.names.index("play_song")
     assert second[song] == 0
     assert np.delete(second, song) == pytest.approx(LATER * np.delete(expected, song), abs=1e-4)
-    decoding, cursor = (
-        engine.decoding("play Bolero by Maurice Ravel", shown),
-        Cursor(compiled.layout, row.request, read.words),
-    )
+    decoding = engine.decoding("play Bolero by Maurice Ravel", shown)
+    cursor = Cursor(compiled.layout, row.request, read.words)
     assert decoding.due(cursor) == pytest.approx(first, abs=1e-4)
     cursor.steps.append(plan.steps[0])
     assert decoding.due(cursor) == pytest.approx(second, abs=1e-4)
@@ -298,6 +296,12 @@ def test_the_old_tools_decide_how_sure_tuned_weights_must_be():
     assert finetune._boldest(before, held, old[:1] + old[3:] * 3).sure == finetune.SURE[0]
     worse = finetune._boldest(before, held, [Judged(1.0, False)] * 4)
     assert (worse.better, worse.sure) == (False, finetune.SURE[-1])
+
+
+def test_what_an_older_version_measured_on_held_back_examples_counts():
+    found = [{"chance": 0.9, "right": True}, {"chance": 0.1, "right": False}, {"sure": 0.4, "right": True}]
+    judged = [finetune._read_judged(each) for each in found]
+    assert judged == [Judged(1.0, True), Judged(-1.0, False), Judged(0.4, True)]
 
 
 def test_without_held_back_examples_the_old_tools_decide_alone():

@@ -67,8 +67,7 @@ def next_step(at: At) -> At:
     tried: list[int] = []
     while True:
         ahead = at.fork()
-        tool = _decide_step(ahead, tried)
-        step = ahead.cursor.steps[-1] if len(ahead.cursor.steps) > len(at.cursor.steps) else None
+        tool, step = _decide_step(ahead, tried)
         if step is None or not any(_same(step, earlier) for earlier in at.cursor.steps):
             return ahead
         tried.append(tool)
@@ -95,7 +94,8 @@ def expecting(names: Collection[str], at: At) -> tuple[At | None, int]:
     tools = [SPECIALS + n for n, tool in enumerate(at.cursor.layout.tools) if tool.name in names]
     found = []
     for place in ahead[:-1]:
-        wanted = [tool for tool in tools if place.cursor.legal()[tool]]
+        legal = place.cursor.legal()
+        wanted = [tool for tool in tools if legal[tool]]
         if not wanted:
             continue
         other = place.fork()
@@ -106,11 +106,11 @@ def expecting(names: Collection[str], at: At) -> tuple[At | None, int]:
     return max(enough, key=lambda other: other.likely, default=None), passes
 
 
-def _decide_step(at: At, tried: Sequence[int] = (), among: Sequence[int] = ()) -> int:
+def _decide_step(at: At, tried: Sequence[int] = (), among: Sequence[int] = ()) -> tuple[int, Step | None]:
     """Take decisions up to the end of a step, or of the plan; gives the first of them, which is none of `tried` and, where any
-    are given, one `among` some."""
-    first, steps = -1, len(at.cursor.steps)
-    while len(at.cursor.steps) == steps and not at.cursor.done:
+    are given, one `among` some, and the step."""
+    first, step = -1, None
+    while step is None and not at.cursor.done:
         legal = at.cursor.legal()
         if first < 0:
             legal[list(tried)] = False
@@ -123,8 +123,8 @@ def _decide_step(at: At, tried: Sequence[int] = (), among: Sequence[int] = ()) -
         at.likely += float(probabilities[chosen])
         at.least = min(at.least, float(np.exp(probabilities[chosen])))
         first = chosen if first < 0 else first
-        at.cursor.choose(chosen)
-    return first
+        step = at.cursor.choose(chosen)
+    return first, step
 
 
 def _same(one: Step, other: Step) -> bool:

@@ -7,9 +7,9 @@ hand and made-up ones are asked for, so that the network goes on reading what a 
 shipped ones are. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
 The weights before are kept beside the tuned ones, and answer wherever these expect no own tool (`PointerEngine.answering`), plan
-none or are not sure enough (`PointerPlanner.plan`): so the old tools lose little. Before and after are measured on examples held back, which join for the second half of the steps once
-they have been measured, and on held-back wordings of the shipped tools. These decide how sure the tuned weights must be
-of a plan for it to count; the result is installed only if it is better and the old tools lost no more than a point. This module knows
+none or are not sure enough (`PointerPlanner.plan`): so the old tools lose little. Before and after are measured on examples held
+back, which join for the second half of the steps once they have been measured, and on held-back wordings of the shipped tools.
+These decide how sure the tuned weights must be of a plan for it to count; the result is installed only if it is better and the old tools lost no more than a point. This module knows
 nothing of screens.
 """
 
@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -42,7 +43,7 @@ from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
-from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, read_madeup
+from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, families, read_madeup
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
 from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell, fit
 from tinyagent_mlx.pointer import PointerModel
@@ -50,6 +51,7 @@ from tinyagent_mlx.pointing import (
     BEFORE,
     MOST,
     NEARNESS,
+    OWN_CHANCE,
     STEEPNESS,
     PointerEngine,
     PointerPlanner,
@@ -199,10 +201,8 @@ def lures(wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, dic
 
 def unlike_own(madeup: Sequence[MadeUpTool], engine: PointerEngine, about: Lesson) -> list[MadeUpTool]:
     """Some made-up tools, whole families, for whose first request the planner, as it is, would not call an own tool."""
-    families: dict[str, list[MadeUpTool]] = {}
-    for tool in madeup:
-        families.setdefault(tool.family or tool.name, []).append(tool)
-    shuffled = random.Random(STRANGE).sample([*families.values()], len(families))
+    every = [*families(madeup).values()]
+    shuffled = random.Random(STRANGE).sample(every, len(every))
     return [
         tool
         for tool in [*itertools.chain.from_iterable(shuffled)][:STRANGE]
@@ -328,13 +328,10 @@ class Judged:
 
 def _judged(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[Judged]:
     """What tuned weights plan right of what they may have to answer, however unsure."""
-    chances = [engine.own_chance(case.query, tools) for case in cases]
-    may = [chance >= engine.answers_from for chance in chances]
+    asked = [case for case in cases if engine.own_chance(case.query, tools) >= engine.answers_from]
     planner = PointerPlanner(engine, calibrated=False, sure_from=0.0)
-    rows = iter(
-        _rows(engine, planner, tools, [case for case, asked in zip(cases, may, strict=True) if asked], measured)
-    )
-    judged = (next(rows) if asked else None for asked in may)
+    rows = {row.id: row for row in _rows(engine, planner, tools, asked, measured)}
+    judged = (rows.get(case.id) for case in cases)
     return [Judged(row.confidence or 0.0, row.dag) if row else Judged(-1.0, False) for row in judged]
 
 
@@ -345,7 +342,13 @@ def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: R
         write(tuned, about, root, folder, settings)
         found = _judged(PointerEngine(folder), about.showing, _held_cases(about))
         file.write_text(json.dumps([asdict(each) for each in found]))
-    return [Judged(**each) for each in json.loads(file.read_text())]
+    return [_read_judged(each) for each in json.loads(file.read_text())]
+
+
+def _read_judged(found: dict[str, Any]) -> Judged:
+    """An older version wrote down the chance of an own tool; what it asked the tuned weights counts, however sure they must be."""
+    asked = found.get("chance", -1.0) >= OWN_CHANCE
+    return Judged(found.get("sure", 1.0 if asked else -1.0), found["right"])
 
 
 def _boldest(before: _Before, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:

@@ -308,10 +308,7 @@ class Worlds:
 
     @cached_property
     def _families(self) -> dict[str, list[MadeUpTool]]:
-        families: dict[str, list[MadeUpTool]] = {}
-        for tool in self.madeup:
-            families.setdefault(tool.family, []).append(tool)
-        return families
+        return families(self.madeup)
 
     @cached_property
     def _refusals(self) -> list[Wording]:
@@ -336,6 +333,14 @@ class Worlds:
         left = [tool for tool in shipped if tool.name not in off]
         mine = [w for w in self.wordings if w.plan.steps and {s.tool for s in w.plan.steps} <= off]
         return left, [replace(w, plan=Plan()) for w in rng.sample(mine, min(40, len(mine)))]
+
+
+def families(madeup: Sequence[MadeUpTool]) -> dict[str, list[MadeUpTool]]:
+    """The tools by family; one without a family is its own, by its name."""
+    found: dict[str, list[MadeUpTool]] = {}
+    for tool in madeup:
+        found.setdefault(tool.family or tool.name, []).append(tool)
+    return found
 
 
 def _renamed(wording: Wording, old: str, new: str) -> Wording:
