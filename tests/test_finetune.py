@@ -19,17 +19,19 @@ from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.deciding import LATER
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Cursor
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import corpus, finetune, ownworlds
+from tinyagent_mlx.lab import checkpoints, corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.finetune import Judged, Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.madeup import Worlds, read_madeup
 from tinyagent_mlx.lab.oracle import Oracle
+from tinyagent_mlx.lab.soup import Course
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
+from tinyagent_mlx.weights import read_arrays
 
 OWN = Path(__file__).parent / "scenarios" / "music" / "tools.yaml"
 REQUESTS = [
@@ -170,10 +172,7 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     assert added[tool_at[1], END_PLAN] == 0
 
 
-def test_held_back_examples_join_after_most_of_the_steps(about):
-    assert finetune.joins(about, 160) == 72
-    assert finetune.joins(about, 6) == 6
-    assert finetune.joins(replace(about, held=()), 160) == 160
+def test_held_back_examples_join_in_the_end(about):
     whole = ownworlds.everything(about)
     assert (whole.shown, whole.held) == ((*about.shown, *about.held), ())
 
@@ -399,3 +398,37 @@ def test_the_command_rolls_back(tmp_path, capsys):
 def test_the_command_needs_a_tool_of_ones_own(tmp_path, capsys):
     assert main(["finetune", "--home", str(tmp_path)]) == 2
     assert "no tool of your own" in capsys.readouterr().err
+
+
+def test_two_ends_are_trained_on_all_examples_and_their_mean_is_kept_in_16_bits(about, tmp_path, monkeypatch):
+    start, out = tmp_path / "start", tmp_path / "out"
+    small_engine(start)
+    drawn: list[tuple[int, int]] = []
+    batches = finetune._Drawn.batches
+
+    def noted(self, about, seed):
+        drawn.append((len(about.shown), seed))
+        return batches(self, about, seed)
+
+    monkeypatch.setattr(finetune._Drawn, "batches", noted)
+    told = replace(settings(out, 20), batch=2, seed=3)
+    steps: list[int] = []
+
+    def until(last: int):
+        def tell(progress) -> bool:
+            steps.append(progress.step)
+            assert progress.steps == 20
+            return progress.step == last
+
+        return tell
+
+    assert finetune.finetune(about, start, out, told, until(16)) is None
+    assert Course.of(20).made(out) == 16
+    assert finetune.finetune(about, start, out, told, until(99)) is not None
+    assert steps == [*range(1, 21)]
+    assert drawn == [(6, 3), (8, 6), (8, 7)] * 2
+    ends = [read_arrays(out / f"end-{n}" / checkpoints.FILE)[0]["model.tool_in.weight"] for n in (0, 1)]
+    assert mx.abs(ends[0] - ends[1]).max() > 0
+    kept = read_arrays(out / "planner" / "model.safetensors")[0]["tool_in.weight"]
+    assert kept.dtype == mx.float16
+    assert mx.abs(kept - (ends[0] + ends[1]) / 2).max() < 1e-3

@@ -8,9 +8,10 @@ shipped ones are. Refusals that an own tool takes care of now are left out, of t
 
 The weights before are kept beside the tuned ones, and answer wherever these expect no own tool (`PointerEngine.answering`), plan
 none or are not sure enough (`PointerPlanner.plan`): so the old tools lose little. Before and after are measured on examples held
-back, which join for the second half of the steps once they have been measured, and on held-back wordings of the shipped tools.
-These decide how sure the tuned weights must be of a plan for it to count; the result is installed only if it is better and the old tools lost no more than a point. This module knows
-nothing of screens.
+back, which join for the ends of the training (`soup`) once they have been measured, and on held-back wordings of the shipped
+tools. These decide how sure the tuned weights must be of a plan for it to count; the result is installed only if it is better and
+the old tools lost no more than a point. What was learnt is kept in 16 bits: rounding to 4 takes some of it back. This module
+knows nothing of screens.
 """
 
 from __future__ import annotations
@@ -40,12 +41,13 @@ from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.evaluation import Row, evaluate
 from tinyagent_mlx.lab import corpus
-from tinyagent_mlx.lab.batches import POOL, Batches, Targets
+from tinyagent_mlx.lab.batches import Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, families, read_madeup
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
-from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell, fit
+from tinyagent_mlx.lab.soup import Course
+from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import (
     BEFORE,
@@ -60,7 +62,6 @@ from tinyagent_mlx.pointing import (
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Toolbox
 
-JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
 # How probable the least probable decision must be of a tuned plan that counts, the boldest first: the old tools decide.
@@ -215,7 +216,7 @@ def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
         out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3.3e-5, decoder_lr=4.5e-4, warmup=10, floor=0.05,
-        save_every=50, quantized=0.3,
+        save_every=50, quantized=0.0,
     )  # fmt: skip
 
 
@@ -228,7 +229,7 @@ def finetune(
 ) -> Outcome | None:
     """Tune the weights that `start` was made from and write a planner folder to `out`/planner; None when `tell` stopped it.
 
-    The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
+    The held-back examples are measured where the training's ends part, and are learnt from in these. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     in_use = PointerEngine(start)
@@ -241,12 +242,12 @@ def finetune(
     model, manifest = weights.load(root)
     freeze(model)
     bonus = UnseenBonus(manifest["tools"], FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
-    drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
-    joining = joins(about, settings.steps)
-    if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
+    drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings.batch)
+    course = Course.of(settings.steps)
+    if not course.fit_trunk(model, settings, drawn.batches(about, settings.seed), tell, bonus):
         return None
-    held = _held(model, about, root, out, settings)
-    if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
+    held, whole = _held(model, about, root, out, settings), everything(about)
+    if not course.fit_ends(model, settings, lambda seed: drawn.batches(whole, seed), tell, bonus):
         return None
     write(model, about, root, out / "planner", settings)
     tuned = PointerEngine(out / "planner")
@@ -265,30 +266,23 @@ def freeze(model: PointerModel) -> None:
         part.freeze()
 
 
-def joins(about: Lesson, steps: int) -> int:
-    """The step from which on the held-back examples are learnt from too: a whole number of pools, `steps` where none is held."""
-    return int(steps * JOINING) // POOL * POOL or steps if about.held else steps
-
-
 class _Drawn:
     """What a fine-tuning draws its batches from, whatever examples are held back."""
 
     def __init__(
         self, wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, pieces: list[str],
-        dictionary: list[str], settings: Recipe,
+        dictionary: list[str], batch: int,
     ):  # fmt: skip
-        self._engine, self._pieces, self._dictionary, self._settings = engine, pieces, dictionary, settings
+        self._engine, self._pieces, self._dictionary, self._batch = engine, pieces, dictionary, batch
         self._wordings = _still_refused(wordings, engine, about, dictionary)
         self._lures = lures(self._wordings, engine, about, dictionary)
-        strange = unlike_own(read_madeup(), engine, about)
-        self._strange = Worlds(self._wordings, about.showing, strange, dictionary, settings.seed, MIX, plain=0.0)
+        self._strange, self._at_hand = unlike_own(read_madeup(), engine, about), about.showing
 
-    def batches(self, about: Lesson) -> Batches:
+    def batches(self, about: Lesson, seed: int) -> Batches:
         other = paraphraser(self._engine.model, self._pieces, about)
-        worlds = OwnWorlds(
-            about, self._wordings, self._dictionary, self._settings.seed, other, self._lures, self._strange
-        )
-        return Batches(worlds, self._engine.tokenizer, self._settings.batch)
+        strange = Worlds(self._wordings, self._at_hand, self._strange, self._dictionary, seed, MIX, plain=0.0)
+        worlds = OwnWorlds(about, self._wordings, self._dictionary, seed, other, self._lures, strange)
+        return Batches(worlds, self._engine.tokenizer, self._batch)
 
 
 @dataclass(frozen=True)
@@ -373,19 +367,18 @@ def forget(out: Path) -> None:
 
 
 def write(tuned: PointerModel, about: Lesson, root: Path, folder: Path, settings: Recipe) -> None:
-    """Quantize and write, with the weights before beside them, which answer where no own tool is asked for.
+    """Write in 16 bits, with the weights before beside them, which answer where no own tool is asked for.
 
     The own tools are not among the manifest's `tools`: what speaks for a tool that the shipped training never saw goes on
     counting.
     """
     model, manifest = weights.load(root)
     model.load_weights(list(weights.flat(tuned.parameters()).items()))
-    weights.quantize(model)
     known = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
     manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps}}
     if "unseen" in manifest:
         manifest["unseen"] = {**manifest["unseen"], "floor": FLOOR}
-    weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=True)
+    weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=False)
     (folder / BEFORE).mkdir(exist_ok=True)
     for file in weights.FILES:
         shutil.copy(root / file, folder / BEFORE)
