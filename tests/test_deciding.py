@@ -10,7 +10,7 @@ import pytest
 
 from tests.models import small_engine
 from tinyagent_mlx import deciding, weights
-from tinyagent_mlx.deciding import At, expecting, next_step, whole
+from tinyagent_mlx.deciding import At, expecting, next_step, share, whole
 from tinyagent_mlx.decisions import SPECIALS
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
@@ -110,19 +110,36 @@ def test_a_plan_that_calls_an_expected_tool_is_as_it_is(tuned, tools):
 
 
 @pytest.mark.parametrize(
-    ("worth", "sure", "own"),
+    ("worth", "least", "own"),
     [(1e9, 0.0, True), (-1e9, 0.0, False), (1e9, 1.1, False)],
-    ids=["likely and sure", "not likely", "not sure"],
+    ids=["likely enough", "not likely", "too small a share"],
 )
-def test_the_weights_before_answer_what_tuned_ones_do_not(tuned, tools, worth, sure, own, monkeypatch):
+def test_the_weights_before_answer_what_tuned_ones_do_not(tuned, tools, worth, least, own, monkeypatch):
     monkeypatch.setattr(deciding, "WORTH", worth)
-    tuned.manifest["tuned"]["sure"] = sure
+    tuned.manifest["tuned"]["share"] = least
     before, (plan, passes) = greedy(tuned.before, tools), expecting(OWN, tuned.start(REQUEST, tools))
     steps, end = planned(tuned, tools)
     answer = plan if own else before
     assert steps == answer.cursor.steps
     assert end.generated_tokens == answer.decoding.decisions
-    assert end.forward_passes == (passes if own else passes + before.decoding.passes)
+    assert end.forward_passes == passes + before.decoding.passes
+
+
+def test_two_plans_share_the_probability_of_both(tuned, tools):
+    before, (plan, _) = greedy(tuned.before, tools), expecting(OWN, tuned.start(REQUEST, tools))
+    called = {step.tool for step in before.cursor.steps}
+    assert not called & set(OWN)
+    mine, other = np.exp(plan.likely), np.exp(before.likely)
+    assert share(plan, before, OWN) == pytest.approx(mine / (mine + other))
+    assert share(plan, before, [*OWN, *called]) == (1.0 if called else share(plan, before, OWN))
+    rivals = PointerPlanner(tuned).rivals(REQUEST, tools, ())
+    assert (rivals.share, rivals.own.cursor.steps) == (share(plan, before, OWN), plan.cursor.steps)
+
+
+@pytest.mark.parametrize(("manifest", "found"), [({}, 0.5), ({"share": 0.2}, 0.2), ({"sure": 0.9}, 0.5)])
+def test_the_likelier_plan_counts_where_a_manifest_names_no_share(tuned, manifest, found):
+    tuned.manifest["tuned"] = manifest
+    assert tuned.share_from == found
 
 
 def test_weights_that_nobody_tuned_decide_alone(tmp_path, tools):

@@ -19,19 +19,17 @@ from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.deciding import LATER
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Cursor
 from tinyagent_mlx.errors import ConfigError
-from tinyagent_mlx.lab import checkpoints, corpus, finetune, ownworlds
+from tinyagent_mlx.lab import corpus, finetune, ownworlds
 from tinyagent_mlx.lab.batches import collate, trace
 from tinyagent_mlx.lab.finetune import Judged, Outcome, Scores
 from tinyagent_mlx.lab.generate import Row
 from tinyagent_mlx.lab.madeup import Worlds, read_madeup
 from tinyagent_mlx.lab.oracle import Oracle
-from tinyagent_mlx.lab.soup import Course
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.toolbox import Example, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
-from tinyagent_mlx.weights import read_arrays
 
 OWN = Path(__file__).parent / "scenarios" / "music" / "tools.yaml"
 REQUESTS = [
@@ -172,7 +170,10 @@ def test_training_adds_for_own_tools_what_decoding_adds(tools, about, tmp_path):
     assert added[tool_at[1], END_PLAN] == 0
 
 
-def test_held_back_examples_join_in_the_end(about):
+def test_held_back_examples_join_after_most_of_the_steps(about):
+    assert finetune.joins(about, 160) == 72
+    assert finetune.joins(about, 6) == 6
+    assert finetune.joins(replace(about, held=()), 160) == 160
     whole = ownworlds.everything(about)
     assert (whole.shown, whole.held) == ((*about.shown, *about.held), ())
 
@@ -271,13 +272,15 @@ def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
 
 def test_what_only_the_weights_before_may_answer_is_not_planned_again(tuned, about):
     cases = [Case(str(n), q, (Plan(),), finetune.NOW, ()) for n, q in enumerate(["play Bolero", "text Ana hello"])]
-    planner = PointerPlanner(tuned, calibrated=False, sure_from=0.0)
-    (row,) = finetune._rows(tuned, planner, about.tools, cases[:1], lambda done, of: None)
+    rivals = PointerPlanner(tuned).rivals(cases[0].query, about.tools, ())
+    assert rivals.own is not None
     asked = []
     judged = finetune._judged(tuned, about.tools, cases, lambda done, of: asked.append((done, of)))
-    assert judged == [Judged(row.confidence, row.dag), Judged(-1.0, False)]
-    assert 0 < row.confidence < 1
+    assert judged == [Judged(rivals.share, False), Judged(-1.0, False)]
+    assert 0 < rivals.share <= 1
     assert asked == [(1, 1)]
+    cases = [replace(cases[0], plans=(Plan(tuple(rivals.own.cursor.steps)),))]
+    assert finetune._judged(tuned, about.tools, cases) == [Judged(rivals.share, True)]
 
 
 def test_a_planner_of_an_older_version_answers_from_the_chance_that_its_manifest_names(tuned, about):
@@ -287,25 +290,27 @@ def test_a_planner_of_an_older_version_answers_from_the_chance_that_its_manifest
     assert tuned.answering("play Bolero", about.tools) is tuned
 
 
-def test_the_old_tools_decide_how_sure_tuned_weights_must_be():
+def test_the_old_tools_decide_which_share_a_tuned_plan_must_have():
     before = finetune._Before(Scores(0.5, 1.0), (True,) * 4, (True, False))
     held = [Judged(0.99, True), Judged(0.4, True)]
     old = [Judged(-1.0, False), Judged(0.3, False), Judged(0.45, False), Judged(0.75, True)]
     assert finetune._boldest(before, held, old) == Outcome(before.scores, Scores(0.5, 1.0), 0.5)
-    assert finetune._boldest(before, held, old[:1] + old[3:] * 3).sure == finetune.SURE[0]
+    assert finetune._boldest(before, held, old[:1] + old[3:] * 3).share == finetune.SHARES[0]
     worse = finetune._boldest(before, held, [Judged(1.0, False)] * 4)
-    assert (worse.better, worse.sure) == (False, finetune.SURE[-1])
+    assert (worse.better, worse.share) == (False, finetune.SHARES[-1])
 
 
 def test_what_an_older_version_measured_on_held_back_examples_counts():
-    found = [{"chance": 0.9, "right": True}, {"chance": 0.1, "right": False}, {"sure": 0.4, "right": True}]
-    judged = [finetune._read_judged(each) for each in found]
-    assert judged == [Judged(1.0, True), Judged(-1.0, False), Judged(0.4, True)]
+    found = [{"chance": 0.9}, {"chance": 0.1}, {"sure": 0.4}, {"sure": -1.0}, {"share": 0.3}]
+    judged = [finetune._read_judged({**each, "right": True}) for each in found]
+    assert [each.share for each in judged] == [1.0, -1.0, 1.0, -1.0, 0.3]
 
 
 def test_without_held_back_examples_the_old_tools_decide_alone():
     before = finetune._Before(Scores(None, 1.0), (True,), ())
-    assert finetune._boldest(before, [], [Judged(0.8, False)]) == Outcome(before.scores, Scores(None, 1.0), 0.88)
+    assert finetune._boldest(before, [], [Judged(0.8, False)]) == Outcome(
+        before.scores, Scores(None, 1.0), finetune.SHARES[17]
+    )
 
 
 def test_lures_sound_like_the_own_tools(about, monkeypatch):
@@ -338,7 +343,7 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
     manifest = PointerEngine(out / "planner").manifest
     assert manifest["tuned"]["own_tools"] == list(about.names)
     assert manifest["toolbox"] == about.tools.fingerprint
-    assert manifest["tuned"]["sure"] == outcome.sure
+    assert manifest["tuned"]["share"] == outcome.share
     assert (out / "planner" / "before" / "model.safetensors").read_bytes() == (start / "model.safetensors").read_bytes()
 
 
@@ -398,37 +403,3 @@ def test_the_command_rolls_back(tmp_path, capsys):
 def test_the_command_needs_a_tool_of_ones_own(tmp_path, capsys):
     assert main(["finetune", "--home", str(tmp_path)]) == 2
     assert "no tool of your own" in capsys.readouterr().err
-
-
-def test_two_ends_are_trained_on_all_examples_and_their_mean_is_kept_in_16_bits(about, tmp_path, monkeypatch):
-    start, out = tmp_path / "start", tmp_path / "out"
-    small_engine(start)
-    drawn: list[tuple[int, int]] = []
-    batches = finetune._Drawn.batches
-
-    def noted(self, about, seed):
-        drawn.append((len(about.shown), seed))
-        return batches(self, about, seed)
-
-    monkeypatch.setattr(finetune._Drawn, "batches", noted)
-    told = replace(settings(out, 20), batch=2, seed=3)
-    steps: list[int] = []
-
-    def until(last: int):
-        def tell(progress) -> bool:
-            steps.append(progress.step)
-            assert progress.steps == 20
-            return progress.step == last
-
-        return tell
-
-    assert finetune.finetune(about, start, out, told, until(16)) is None
-    assert Course.of(20).made(out) == 16
-    assert finetune.finetune(about, start, out, told, until(99)) is not None
-    assert steps == [*range(1, 21)]
-    assert drawn == [(6, 3), (8, 6), (8, 7)] * 2
-    ends = [read_arrays(out / f"end-{n}" / checkpoints.FILE)[0]["model.tool_in.weight"] for n in (0, 1)]
-    assert mx.abs(ends[0] - ends[1]).max() > 0
-    kept = read_arrays(out / "planner" / "model.safetensors")[0]["tool_in.weight"]
-    assert kept.dtype == mx.float16
-    assert mx.abs(kept - (ends[0] + ends[1]) / 2).max() < 1e-3

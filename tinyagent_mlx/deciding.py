@@ -89,7 +89,7 @@ def expecting(names: Collection[str], at: At) -> tuple[At | None, int]:
     """
     ahead = whole(at)
     passes = ahead[-1].decoding.passes
-    if any(step.tool in names for step in ahead[-1].cursor.steps):
+    if calls(ahead[-1], names):
         return ahead[-1], passes
     tools = [SPECIALS + n for n, tool in enumerate(at.cursor.layout.tools) if tool.name in names]
     found = []
@@ -104,6 +104,17 @@ def expecting(names: Collection[str], at: At) -> tuple[At | None, int]:
         passes += found[-1].decoding.passes - place.decoding.passes
     enough = [other for other in found if other.likely >= ahead[-1].likely - WORTH]
     return max(enough, key=lambda other: other.likely, default=None), passes
+
+
+def calls(at: At, names: Collection[str]) -> bool:
+    """Whether a plan calls one of some tools."""
+    return any(step.tool in names for step in at.cursor.steps)
+
+
+def share(plan: At, other: At, names: Collection[str]) -> float:
+    """The share that a plan with one of some tools has in its own probability and that of another network's plan: whether such a
+    tool is meant, where they disagree. 1 where the other plan calls one too."""
+    return 1.0 if calls(other, names) else float(1 / (1 + np.exp(other.likely - plan.likely)))
 
 
 def _decide_step(at: At, tried: Sequence[int] = (), among: Sequence[int] = ()) -> tuple[int, Step | None]:

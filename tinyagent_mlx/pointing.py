@@ -15,7 +15,7 @@ import mlx.core as mx
 import numpy as np
 
 from tinyagent_mlx import weights
-from tinyagent_mlx.deciding import At, Decoding, Prior, Read, expecting, next_step
+from tinyagent_mlx.deciding import At, Decoding, Prior, Read, expecting, next_step, share, whole
 from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.plan import Step
@@ -76,9 +76,10 @@ class PointerEngine:
         return float(self.manifest["tuned"].get("chance", OWN_CHANCE))
 
     @property
-    def sure_from(self) -> float:
-        """The probability of its least probable decision from which on a plan of fine-tuned weights counts."""
-        return float(self.manifest.get("tuned", {}).get("sure", 0.0))
+    def share_from(self) -> float:
+        """The share of probability (`Rivals`) from which on a plan of fine-tuned weights counts; of those of older versions the
+        likelier plan does."""
+        return float(self.manifest["tuned"].get("share", 0.5))
 
     def own_chance(self, text: str, tools: Toolbox) -> float:
         """The largest chance that fine-tuned weights give one of the tools that they were tuned on."""
@@ -188,6 +189,22 @@ class PointerRetriever:
         return tuple(name for name, score in scores.items() if score >= self.threshold or name == best)
 
 
+@dataclass(frozen=True)
+class Rivals:
+    """Two plans for a request: the fine-tuned weights' with a tool that they were tuned on, None where they have none, and that of the
+    weights before. `share` is that of the former's probability in both (`deciding.share`), below 0 where there is none; `passes`
+    are those of both networks."""
+
+    own: At | None
+    before: At
+    share: float
+    passes: int
+
+
+def _allowed(tools: Toolbox, retrieved: tuple[str, ...]) -> frozenset[str] | None:
+    return None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
+
+
 class PointerPlanner:
     """Decides greedily. Its confidence is the probability of its least probable decision, put through the curve that
     validation data gave (`lab/calibrate.py`, in the manifest): how often a plan with such a decision was right.
@@ -195,11 +212,8 @@ class PointerPlanner:
 
     name = "pointer"
 
-    def __init__(self, engine: PointerEngine, calibrated: bool = True, sure_from: float | None = None):
-        """`sure_from`: the probability of its least probable decision from which on a plan of fine-tuned weights counts; by
-        default what fine-tuning found the shipped tools to bear, in the manifest."""
+    def __init__(self, engine: PointerEngine, calibrated: bool = True):
         self.engine = engine
-        self.sure_from = engine.sure_from if sure_from is None else sure_from
         curve = engine.manifest.get("confidence") or {} if calibrated else {}
         self.ask_below = float(curve.get("ask_below", 0.0))
         self._least, self._right = (curve.get(key, [0.0, 1.0]) for key in ("least", "right"))
@@ -207,28 +221,33 @@ class PointerPlanner:
     def plan(self, text: str, tools: Toolbox, retrieved: tuple[str, ...], now: datetime) -> Iterator[Step | PlanEnd]:
         """A step comes out as soon as its last argument is decided.
 
-        Fine-tuned weights answer only with a plan that calls a tool they were tuned on and of which they are sure enough, once
-        it is whole; all else the weights before answer.
+        Where fine-tuned weights may answer, both they and those before plan, and what counts comes out once it is whole.
         """
-        engine, passes = self.engine.answering(text, tools), 0
-        allowed = None if len(tools) <= EVERY_TOOL_UP_TO else frozenset(retrieved)
+        engine = self.engine.answering(text, tools)
         if engine.before:
-            with device.one_thread():
-                start = engine.start(text, tools, allowed)
-                own, passes = expecting(engine.manifest["tuned"]["own_tools"], start)
-            if own and own.least >= self.sure_from:
-                yield from own.cursor.steps
-                yield self._end(engine, text, own, passes)
-                return
-            engine = engine.before
+            rivals = self.rivals(text, tools, retrieved)
+            own = rivals.own if rivals.share >= engine.share_from else None
+            yield from (own or rivals.before).cursor.steps
+            yield self._end(engine, text, own or rivals.before, rivals.passes)
+            return
         with device.one_thread():
-            at = engine.start(text, tools, allowed)
+            at = engine.start(text, tools, _allowed(tools, retrieved))
         while not at.cursor.done:
             told = len(at.cursor.steps)
             with device.one_thread():
                 at = next_step(at)
             yield from at.cursor.steps[told:]
-        yield self._end(engine, text, at, passes + at.decoding.passes)
+        yield self._end(engine, text, at, at.decoding.passes)
+
+    def rivals(self, text: str, tools: Toolbox, retrieved: tuple[str, ...]) -> Rivals:
+        """A request as fine-tuned weights and those before plan it."""
+        tuned, allowed = self.engine, _allowed(tools, retrieved)
+        assert tuned.before is not None
+        names = tuned.manifest["tuned"]["own_tools"]
+        with device.one_thread():
+            own, passes = expecting(names, tuned.start(text, tools, allowed))
+            before = whole(tuned.before.start(text, tools, allowed))[-1]
+        return Rivals(own, before, share(own, before, names) if own else -1.0, passes + before.decoding.passes)
 
     def _end(self, engine: PointerEngine, text: str, at: At, passes: int) -> PlanEnd:
         sure = float(np.interp(at.least, self._least, self._right))

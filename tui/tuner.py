@@ -90,11 +90,11 @@ class OwnTuner:
         return finetune.recipe(out, self.steps, self.seed)
 
     def matter(self) -> Matter:
-        from tinyagent_mlx.lab.soup import Course
+        from tinyagent_mlx.lab.train_planner import reached
 
         about, out = self.lesson()
         found = Matter(about.names, len(about.shown), len(about.held), _name(self.planners.in_use), self.steps)
-        step = min(Course.of(self.steps).made(out), self.steps)
+        step = min(reached(self.recipe(out)), self.steps)
         losses = {n: loss for n, loss in _read_losses(out).items() if n <= step}
         return Matter(**{**vars(found), "reached": step, "losses": losses, "outcome": _read_outcome(out)})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,15 +39,6 @@ def resume(folder: Path, model: nn.Module, rule: optim.Optimizer) -> tuple[int, 
     rule.init(model.trainable_parameters())
     rule.state = tree_unflatten(list(part(arrays, "rule.").items()))
     return int(metadata["step"]), arrays
-
-
-def begin(folder: Path, other: Path) -> None:
-    """Let the training in `folder` go on from where the one in `other` stands, unless it has a checkpoint of its own."""
-    if not (folder / FILE).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "part.safetensors"
-        shutil.copy(other / FILE, part)
-        part.rename(folder / FILE)
 
 
 def part(arrays: Mapping[str, mx.array], prefix: str) -> dict[str, mx.array]:

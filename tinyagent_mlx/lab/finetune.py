@@ -7,11 +7,11 @@ hand and made-up ones are asked for, so that the network goes on reading what a 
 shipped ones are. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
 The weights before are kept beside the tuned ones, and answer wherever these expect no own tool (`PointerEngine.answering`), plan
-none or are not sure enough (`PointerPlanner.plan`): so the old tools lose little. Before and after are measured on examples held
-back, which join for the ends of the training (`soup`) once they have been measured, and on held-back wordings of the shipped
-tools. These decide how sure the tuned weights must be of a plan for it to count; the result is installed only if it is better and
-the old tools lost no more than a point. What was learnt is kept in 16 bits: rounding to 4 takes some of it back. This module
-knows nothing of screens.
+none or are not sure enough of it against them (`PointerPlanner.rivals`): so the old tools lose little. Before and after are
+measured on examples held back, which join for the second half of the steps once they have been measured, and on held-back
+wordings of the shipped tools. These decide which share of probability a plan of the tuned weights must have to count; the result
+is installed only if it is better and the old tools lost no more than a point. What was learnt is kept in 16 bits: rounding to 4
+takes some of it back. This module knows nothing of screens.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ import numpy as np
 
 from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
-from tinyagent_mlx.cases import Case
+from tinyagent_mlx.cases import Case, same_graph
 from tinyagent_mlx.deciding import LATER
 from tinyagent_mlx.decisions import SPECIALS, TOOL, Layout
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.evaluation import Row, evaluate
 from tinyagent_mlx.lab import corpus
-from tinyagent_mlx.lab.batches import Batches, Targets
+from tinyagent_mlx.lab.batches import POOL, Batches, Targets
 from tinyagent_mlx.lab.corpus import Wording
 from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, families, read_madeup
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
-from tinyagent_mlx.lab.soup import Course
-from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell
+from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell, fit
+from tinyagent_mlx.plan import Plan
 from tinyagent_mlx.pointer import PointerModel
 from tinyagent_mlx.pointing import (
     BEFORE,
@@ -62,10 +62,11 @@ from tinyagent_mlx.pointing import (
 from tinyagent_mlx.schema import encode_asks
 from tinyagent_mlx.toolbox import Toolbox
 
+JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
-# How probable the least probable decision must be of a tuned plan that counts, the boldest first: the old tools decide.
-SURE = (0.0, 0.05, 0.12, 0.27, 0.38, 0.5, 0.62, 0.73, 0.88, 0.95)
+# Which share of probability a tuned plan that counts must have beside the weights before, the boldest first: the old tools decide.
+SHARES = tuple(step / 20 for step in range(20))
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
@@ -87,12 +88,12 @@ class Scores:
 class Outcome:
     """A fine-tuning's end. `better`: the own tools gained, and the old ones lost no more than a point.
 
-    Where the tuned weights are at least so `sure` of their plan, it counts.
+    Where a plan of the tuned weights has at least this `share` of probability beside the weights before, it counts.
     """
 
     before: Scores
     after: Scores
-    sure: float = SURE[0]
+    share: float = SHARES[0]
 
     @property
     def gained(self) -> bool:
@@ -216,7 +217,7 @@ def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
         out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3.3e-5, decoder_lr=4.5e-4, warmup=10, floor=0.05,
-        save_every=50, quantized=0.0,
+        save_every=50, quantized=0.3,
     )  # fmt: skip
 
 
@@ -229,7 +230,7 @@ def finetune(
 ) -> Outcome | None:
     """Tune the weights that `start` was made from and write a planner folder to `out`/planner; None when `tell` stopped it.
 
-    The held-back examples are measured where the training's ends part, and are learnt from in these. What was stopped, by an
+    The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     in_use = PointerEngine(start)
@@ -242,17 +243,17 @@ def finetune(
     model, manifest = weights.load(root)
     freeze(model)
     bonus = UnseenBonus(manifest["tools"], FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
-    drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings.batch)
-    course = Course.of(settings.steps)
-    if not course.fit_trunk(model, settings, drawn.batches(about, settings.seed), tell, bonus):
+    drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
+    joining = joins(about, settings.steps)
+    if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
         return None
-    held, whole = _held(model, about, root, out, settings), everything(about)
-    if not course.fit_ends(model, settings, lambda seed: drawn.batches(whole, seed), tell, bonus):
+    held = _held(model, about, root, out, settings)
+    if fit(model, settings, drawn.batches(everything(about)), tell, settings.steps, bonus) < settings.steps:
         return None
     write(model, about, root, out / "planner", settings)
     tuned = PointerEngine(out / "planner")
     outcome = _boldest(before, held, _judged(tuned, about.tools, old, measured))
-    tuned.manifest["tuned"]["sure"] = outcome.sure
+    tuned.manifest["tuned"]["share"] = outcome.share
     weights.save_manifest(out / "planner", tuned.manifest)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
@@ -266,23 +267,30 @@ def freeze(model: PointerModel) -> None:
         part.freeze()
 
 
+def joins(about: Lesson, steps: int) -> int:
+    """The step from which on the held-back examples are learnt from too: a whole number of pools, `steps` where none is held."""
+    return int(steps * JOINING) // POOL * POOL or steps if about.held else steps
+
+
 class _Drawn:
     """What a fine-tuning draws its batches from, whatever examples are held back."""
 
     def __init__(
         self, wordings: Sequence[Wording], engine: PointerEngine, about: Lesson, pieces: list[str],
-        dictionary: list[str], batch: int,
+        dictionary: list[str], settings: Recipe,
     ):  # fmt: skip
-        self._engine, self._pieces, self._dictionary, self._batch = engine, pieces, dictionary, batch
+        self._engine, self._pieces, self._dictionary, self._settings = engine, pieces, dictionary, settings
         self._wordings = _still_refused(wordings, engine, about, dictionary)
         self._lures = lures(self._wordings, engine, about, dictionary)
-        self._strange, self._at_hand = unlike_own(read_madeup(), engine, about), about.showing
+        strange = unlike_own(read_madeup(), engine, about)
+        self._strange = Worlds(self._wordings, about.showing, strange, dictionary, settings.seed, MIX, plain=0.0)
 
-    def batches(self, about: Lesson, seed: int) -> Batches:
+    def batches(self, about: Lesson) -> Batches:
         other = paraphraser(self._engine.model, self._pieces, about)
-        strange = Worlds(self._wordings, self._at_hand, self._strange, self._dictionary, seed, MIX, plain=0.0)
-        worlds = OwnWorlds(about, self._wordings, self._dictionary, seed, other, self._lures, strange)
-        return Batches(worlds, self._engine.tokenizer, self._batch)
+        worlds = OwnWorlds(
+            about, self._wordings, self._dictionary, self._settings.seed, other, self._lures, self._strange
+        )
+        return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
 @dataclass(frozen=True)
@@ -304,7 +312,7 @@ def _before(
         right = _right(engine, about.tools, old, measured)
         held = _right(engine, about.showing, _held_cases(about))
         own = held if in_use is engine else _right(in_use, about.showing, _held_cases(about))
-        known = right if in_use is engine else _whole(_judged(in_use, about.tools, old), right, in_use.sure_from)
+        known = right if in_use is engine else _whole(_judged(in_use, about.tools, old), right, in_use.share_from)
         out.mkdir(parents=True, exist_ok=True)
         found = {"own": _share(own), "old": _share(known), "right": right, "held": held}
         file.write_text(json.dumps(found))
@@ -313,20 +321,23 @@ def _before(
 
 @dataclass(frozen=True)
 class Judged:
-    """A request as tuned weights see it: how `sure` they are of a plan, or those before where there is none with an own tool, and
-    whether it is right. Below 0 nobody asked them."""
+    """A plan of tuned weights with an own tool: its `share` of probability (`Rivals`), and whether it is right. Below 0 there is
+    none, or nobody asked them."""
 
-    sure: float
+    share: float
     right: bool
 
 
 def _judged(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[Judged]:
-    """What tuned weights plan right of what they may have to answer, however unsure."""
+    """What tuned weights plan right of what they may have to answer, whatever its share."""
     asked = [case for case in cases if engine.own_chance(case.query, tools) >= engine.answers_from]
-    planner = PointerPlanner(engine, calibrated=False, sure_from=0.0)
-    rows = {row.id: row for row in _rows(engine, planner, tools, asked, measured)}
-    judged = (rows.get(case.id) for case in cases)
-    return [Judged(row.confidence or 0.0, row.dag) if row else Judged(-1.0, False) for row in judged]
+    planner, retriever, found = PointerPlanner(engine), PointerRetriever(engine), {}
+    for done, case in enumerate(asked, start=1):
+        rivals = planner.rivals(case.query, tools, retriever.retrieve(case.query, tools))
+        plan = Plan(tuple(rivals.own.cursor.steps)) if rivals.own else None
+        found[case.id] = Judged(rivals.share, any(plan and same_graph(plan, right) for right in case.plans))
+        measured(done, len(asked))
+    return [found.get(case.id, Judged(-1.0, False)) for case in cases]
 
 
 def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe) -> list[Judged]:
@@ -340,24 +351,25 @@ def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: R
 
 
 def _read_judged(found: dict[str, Any]) -> Judged:
-    """An older version wrote down the chance of an own tool; what it asked the tuned weights counts, however sure they must be."""
-    asked = found.get("chance", -1.0) >= OWN_CHANCE
-    return Judged(found.get("sure", 1.0 if asked else -1.0), found["right"])
+    """An older version wrote down the chance of an own tool, or how sure the tuned weights were of a plan; what it asked them counts,
+    whatever its share."""
+    asked = found.get("chance", -1.0) >= OWN_CHANCE or found.get("sure", -1.0) >= 0
+    return Judged(found.get("share", 1.0 if asked else -1.0), found["right"])
 
 
 def _boldest(before: _Before, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:
     """The boldest outcome that is better, or the least bold one."""
-    for sure in SURE:
-        own, known = _whole(held, before.held, sure), _whole(old, before.old, sure)
-        outcome = Outcome(before.scores, Scores(_share(own), _share(known) or 0.0), sure)
+    for share in SHARES:
+        own, known = _whole(held, before.held, share), _whole(old, before.old, share)
+        outcome = Outcome(before.scores, Scores(_share(own), _share(known) or 0.0), share)
         if outcome.better:
             break
     return outcome
 
 
-def _whole(judged: Sequence[Judged], before: Sequence[bool], sure: float) -> list[bool]:
-    """What is planned right where the tuned weights answer if they are sure enough, and those before elsewhere."""
-    return [each.right if each.sure >= sure else was for each, was in zip(judged, before, strict=True)]
+def _whole(judged: Sequence[Judged], before: Sequence[bool], share: float) -> list[bool]:
+    """What is planned right where plans of the tuned weights count that have such a share, and those before answer elsewhere."""
+    return [each.right if each.share >= share else was for each, was in zip(judged, before, strict=True)]
 
 
 def forget(out: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tinyagent_mlx.errors import ConfigError
 
-FINETUNE_STEPS = 160  # of the default planner, on a user's own tools
+FINETUNE_STEPS = 144  # of the default planner, on a user's own tools
 
 Some = TypeVar("Some")
 

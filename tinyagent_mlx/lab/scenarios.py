@@ -93,7 +93,7 @@ def _head(titles: Iterable[str]) -> str:
 def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: int) -> dict[str, Any]:
     """Fine-tune on a scenario's examples and measure its tests; goes on from what lies in `out`.
 
-    Gives shares of right plans as pairs (before, after), how sure the tuned weights must be to answer, whether they would be
+    Gives shares of right plans as pairs (before, after), the share of probability that plans of the tuned weights must have, whether they would be
     installed, and seconds.
     """
     began, file = time.monotonic(), out / "scenario.json"
@@ -112,7 +112,7 @@ def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: in
     found = {
         "new": [share(rows, "new") for rows in both], "exact": [share(rows, "new", "exact") for rows in both],
         "shipped": [share(rows, "shipped") for rows in both], "held": [outcome.before.own, outcome.after.own],
-        "old": [outcome.before.old, outcome.after.old], "sure": outcome.sure, "installed": outcome.better,
+        "old": [outcome.before.old, outcome.after.old], "share": outcome.share, "installed": outcome.better,
         "seconds": seconds, "rows": [asdict(row) for row in both[1]],
     }  # fmt: skip
     file.write_text(json.dumps(found, default=str))
@@ -121,11 +121,11 @@ def tune(scenario: Scenario, start: Path, shipped: Toolbox, out: Path, steps: in
 
 def _tuning(scenarios: Iterable[Scenario], start: Path, shipped: Toolbox, out: Path, steps: int) -> None:
     titles = ("new", "exact", "shipped", "old")
-    heads = [*(f"{head} {when}" for head in titles for when in ("-", "+")), "sure", "seconds"]
+    heads = [*(f"{head} {when}" for head in titles for when in ("-", "+")), "share", "seconds"]
     table = []
     for scenario in scenarios:
         found = tune(scenario, start, shipped, out / scenario.name, steps)
-        table.append([*(value for title in titles for value in found[title]), found["sure"], found["seconds"]])
+        table.append([*(value for title in titles for value in found[title]), found["share"], found["seconds"]])
         note = "" if found["installed"] else "  (not installed)"
         print("\n".join([_head(heads), _line(scenario.name, table[-1]) + note]), flush=True)
     print(_line("mean", [statistics.fmean(column) for column in zip(*table, strict=True)]))
