@@ -66,7 +66,8 @@ JOINING = 0.45  # of the steps are made without the held-back examples; then the
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
 FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
 # Which share of probability a tuned plan that counts must have beside the weights before, the boldest first: the old tools decide.
-SHARES = tuple(step / 20 for step in range(20))
+# None counts that is less than half as likely, more or less: 200 requests do not show every loss.
+SHARES = tuple(step / 20 for step in range(6, 20))
 FROZEN = 2  # layers of the encoder, from below
 NOW = datetime(2026, 11, 23, 9)
 REFUSALS = 300  # wordings at most that are refused beside own tools
