@@ -249,6 +249,7 @@ def own_toolbox() -> Toolbox:
     return Toolbox((*shipped, *with_examples), shipped.rules)
 
 
+@pytest.mark.timeout(600)  # it trains, with the set-up of a whole fine-tuning each time
 def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path):
     small_engine(tmp_path / "made")
     home = tmp_path / "home"
@@ -259,7 +260,7 @@ def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path):
         assert "6 to learn from, 2 held back" in text_of(pilot, "#matter")
         assert "fine-tuned planner 1" in text_of(pilot, "#matter")
         await pilot.press("s")
-        await until(pilot, lambda: screen.losses, 30)
+        await until(pilot, lambda: screen.losses, 200)
         await pilot.press("s")
         await idle(pilot)
         assert "Stopped at step" in text_of(pilot, "#standing")
@@ -268,7 +269,7 @@ def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path):
         again = SmallTuner(own_toolbox, home, steps=8).matter()
         assert (again.reached, sorted(again.losses)) == (reached, list(range(1, reached + 1)))
         await pilot.press("s")
-        await until(pilot, lambda: "before" in text_of(pilot, "#outcome"), 30)
+        await until(pilot, lambda: "before" in text_of(pilot, "#outcome"), 200)
         await idle(pilot)
         installed = Planners(home / "planners").in_use
         assert ("installed: fine-tuned planner 2" in text_of(pilot, "#outcome")) == (installed != planner)
