@@ -110,13 +110,13 @@ def test_a_plan_that_calls_an_expected_tool_is_as_it_is(tuned, tools):
 
 
 @pytest.mark.parametrize(
-    ("worth", "least", "own"),
+    ("worth", "needed", "own"),
     [(1e9, 0.0, True), (-1e9, 0.0, False), (1e9, 1.1, False)],
     ids=["likely enough", "not likely", "too small a share"],
 )
-def test_the_weights_before_answer_what_tuned_ones_do_not(tuned, tools, worth, least, own, monkeypatch):
+def test_the_weights_before_answer_what_tuned_ones_do_not(tuned, tools, worth, needed, own, monkeypatch):
     monkeypatch.setattr(deciding, "WORTH", worth)
-    tuned.manifest["tuned"]["share"] = least
+    tuned.manifest["tuned"]["share"] = needed
     before, (plan, passes) = greedy(tuned.before, tools), expecting(OWN, tuned.start(REQUEST, tools))
     steps, end = planned(tuned, tools)
     answer = plan if own else before

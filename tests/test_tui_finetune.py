@@ -13,6 +13,7 @@ from tests.test_finetune import EXAMPLES, OWN
 from tests.tui_fakes import FakeDesktop, FakePlanner, FakeTuner, ask, done, make_app, read_tools, text_of, until
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.errors import ConfigError
+from tinyagent_mlx.lab import finetune
 from tinyagent_mlx.lab.finetune import Outcome, Scores
 from tinyagent_mlx.planners import Planners
 from tinyagent_mlx.retriever import EveryTool
@@ -249,8 +250,9 @@ def own_toolbox() -> Toolbox:
     return Toolbox((*shipped, *with_examples), shipped.rules)
 
 
-@pytest.mark.timeout(600)  # it trains, with the set-up of a whole fine-tuning each time
-def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path):
+def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path, monkeypatch):
+    for bound in ("STRANGE", "REFUSALS", "LURES_OF"):  # what is looked through before the first step: a few will do
+        monkeypatch.setattr(finetune, bound, 8)
     small_engine(tmp_path / "made")
     home = tmp_path / "home"
     planner = Planners(home / "planners").install(tmp_path / "made")
@@ -260,7 +262,7 @@ def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path):
         assert "6 to learn from, 2 held back" in text_of(pilot, "#matter")
         assert "fine-tuned planner 1" in text_of(pilot, "#matter")
         await pilot.press("s")
-        await until(pilot, lambda: screen.losses, 200)
+        await until(pilot, lambda: screen.losses, 30)
         await pilot.press("s")
         await idle(pilot)
         assert "Stopped at step" in text_of(pilot, "#standing")
@@ -269,7 +271,7 @@ def test_the_real_training_is_stopped_goes_on_and_ends_on_the_screen(tmp_path):
         again = SmallTuner(own_toolbox, home, steps=8).matter()
         assert (again.reached, sorted(again.losses)) == (reached, list(range(1, reached + 1)))
         await pilot.press("s")
-        await until(pilot, lambda: "before" in text_of(pilot, "#outcome"), 200)
+        await until(pilot, lambda: "before" in text_of(pilot, "#outcome"), 30)
         await idle(pilot)
         installed = Planners(home / "planners").in_use
         assert ("installed: fine-tuned planner 2" in text_of(pilot, "#outcome")) == (installed != planner)
