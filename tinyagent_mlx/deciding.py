@@ -113,8 +113,10 @@ def calls(at: At, names: Collection[str]) -> bool:
 
 def share(plan: At, other: At, names: Collection[str]) -> float:
     """The share that a plan with one of some tools has in its own probability and that of another network's plan: whether such a
-    tool is meant, where they disagree. 1 where the other plan calls one too."""
-    return 1.0 if calls(other, names) else float(1 / (1 + np.exp(other.likely - plan.likely)))
+    tool is meant, where they disagree. Where the other plan calls one too, the likelier has it all, and 1 is this one's."""
+    if calls(other, names):
+        return float(plan.likely >= other.likely)
+    return float(1 / (1 + np.exp(other.likely - plan.likely)))
 
 
 def _decide_step(at: At, tried: Sequence[int] = (), among: Sequence[int] = ()) -> tuple[int, Step | None]:
