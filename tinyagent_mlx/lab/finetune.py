@@ -218,7 +218,7 @@ def recipe(out: Path, steps: int, seed: int = 0) -> Recipe:
     """What has proved right for a few examples: see docs/lab.md."""
     return Recipe(
         out=str(out), steps=steps, batch=24, seed=seed, encoder_lr=3.3e-5, decoder_lr=4.5e-4, warmup=10, floor=0.05,
-        save_every=50, quantized=0.0,
+        save_every=50, quantized=0.3,
     )  # fmt: skip
 
 
