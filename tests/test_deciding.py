@@ -30,14 +30,16 @@ def tools(shipped_tools):
 
 @pytest.fixture
 def tuned(tmp_path) -> PointerEngine:
-    """Weights that pass for tuned on two tools, with others before them."""
+    """Weights that pass for tuned on two tools and are sure that these are meant, with others before them."""
     engine = small_engine(tmp_path, seed=4)
     before = small_engine(tmp_path / "other", seed=3).folder
-    weights.save_manifest(engine.folder, {**engine.manifest, "tuned": {"own_tools": OWN, "chance": 0.0}})
+    weights.save_manifest(engine.folder, {**engine.manifest, "tuned": {"own_tools": OWN}})
     (engine.folder / BEFORE).mkdir()
     for file in weights.FILES:
         shutil.copy(before / file, engine.folder / BEFORE)
-    return PointerEngine(engine.folder)
+    sure = PointerEngine(engine.folder)
+    sure.own_chance = lambda text, tools: 1.0
+    return sure
 
 
 def greedy(engine: PointerEngine, tools) -> At:

@@ -16,7 +16,7 @@ import pytest
 from tests.models import small_engine
 from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
-from tinyagent_mlx.deciding import LATER
+from tinyagent_mlx.deciding import LATER, whole
 from tinyagent_mlx.decisions import END_PLAN, SPECIALS, TOOL, Cursor
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.lab import corpus, finetune, ownworlds
@@ -244,11 +244,14 @@ def tuned(about, tmp_path) -> PointerEngine:
     model = small_engine(tmp_path / "other", seed=1).model
     finetune.write(model, about, tmp_path / "root", tmp_path / "planner", settings(tmp_path, 6))
     engine = PointerEngine(tmp_path / "planner")
+    engine.logit = 3.0
 
     def evidence(read, compiled):
         play = any(word.text == "play" for word in read.words)
         names = compiled.layout.tools.names
-        return np.where([name == "play_song" and play for name in names], 3.0, -9.0), np.full(len(names), -np.inf)
+        return np.where([name == "play_song" and play for name in names], engine.logit, -9.0), np.full(
+            len(names), -np.inf
+        )
 
     engine.evidence = evidence
     return engine
@@ -270,17 +273,34 @@ def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
     assert names == PointerRetriever(tuned.before).scores("text Ana hello", about.tools)
 
 
-def test_what_only_the_weights_before_may_answer_is_not_planned_again(tuned, about):
+@pytest.mark.parametrize(("logit", "offered"), [(3.0, True), (2.0, False), (-9.0, False)])
+def test_the_weights_before_may_call_an_own_tool_where_tuned_ones_are_nearly_sure(tuned, about, logit, offered):
+    tuned.logit = logit
+    tools = about.tools if offered else about.tools.subset(set(about.tools.names) - set(about.names))
+    assert tuned.offered("play Bolero", about.tools).names == tools.names
+    assert tuned.offered("text Ana hello", about.tools).names == about.tools.names[: -len(about.names)]
+    rivals = PointerPlanner(tuned).rivals("play Bolero", about.tools, ())
+    before = whole(tuned.before.start("play Bolero", tools))[-1]
+    assert rivals.before.cursor.steps == before.cursor.steps
+    assert (rivals.own is None) == (logit < 0)
+    if logit < 0:
+        planned = PointerPlanner(tuned).plan("play Bolero", about.tools, (), finetune.NOW)
+        assert [step for step in planned if isinstance(step, Step)] == before.cursor.steps
+
+
+def test_what_tuned_weights_may_not_answer_those_before_are_judged_by(tuned, about):
     cases = [Case(str(n), q, (Plan(),), finetune.NOW, ()) for n, q in enumerate(["play Bolero", "text Ana hello"])]
-    rivals = PointerPlanner(tuned).rivals(cases[0].query, about.tools, ())
-    assert rivals.own is not None
-    asked = []
-    judged = finetune._judged(tuned, about.tools, cases, lambda done, of: asked.append((done, of)))
-    assert judged == [Judged(rivals.share, False), Judged(-1.0, False)]
-    assert 0 < rivals.share <= 1
-    assert asked == [(1, 1)]
-    cases = [replace(cases[0], plans=(Plan(tuple(rivals.own.cursor.steps)),))]
-    assert finetune._judged(tuned, about.tools, cases) == [Judged(rivals.share, True)]
+    rivals = [PointerPlanner(tuned).rivals(case.query, about.tools, ()) for case in cases]
+    assert rivals[0].own is not None
+    assert rivals[1].own is None
+    seen = []
+    judged = finetune._judged(tuned, about.tools, cases, lambda done, of: seen.append((done, of)))
+    assert [each.share for each in judged] == [rivals[0].share, -1.0]
+    assert [each.right for each in judged] == [False, False]
+    assert [each.otherwise for each in judged] == [not each.before.cursor.steps for each in rivals]
+    assert seen == [(1, 2), (2, 2)]
+    cases = [replace(cases[0], plans=(Plan(tuple(rivals[0].own.cursor.steps)),))]
+    assert finetune._judged(tuned, about.tools, cases)[0].right
 
 
 def test_a_planner_of_an_older_version_answers_from_the_chance_that_its_manifest_names(tuned, about):
@@ -291,24 +311,18 @@ def test_a_planner_of_an_older_version_answers_from_the_chance_that_its_manifest
 
 
 def test_the_old_tools_decide_which_share_a_tuned_plan_must_have():
-    before = finetune._Before(Scores(0.5, 1.0), (True,) * 4, (True, False))
-    held = [Judged(0.99, True), Judged(0.4, True)]
-    old = [Judged(-1.0, False), Judged(0.3, False), Judged(0.45, False), Judged(0.75, True)]
-    assert finetune._boldest(before, held, old) == Outcome(before.scores, Scores(0.5, 1.0), 0.5)
+    before = Scores(0.5, 1.0)
+    held = [Judged(0.99, True, True), Judged(0.4, True, False)]
+    old = [Judged(-1.0, False, True), Judged(0.3, False, True), Judged(0.45, False, True), Judged(0.75, True, True)]
+    assert finetune._boldest(before, held, old) == Outcome(before, Scores(0.5, 1.0), 0.5)
     assert finetune._boldest(before, held, old[:1] + old[3:] * 3).share == finetune.SHARES[0]
-    worse = finetune._boldest(before, held, [Judged(1.0, False)] * 4)
+    worse = finetune._boldest(before, held, [Judged(1.0, False, True)] * 4)
     assert (worse.better, worse.share) == (False, finetune.SHARES[-1])
 
 
-def test_what_an_older_version_measured_on_held_back_examples_counts():
-    found = [{"chance": 0.9}, {"chance": 0.1}, {"sure": 0.4}, {"sure": -1.0}, {"share": 0.3}]
-    judged = [finetune._read_judged({**each, "right": True}) for each in found]
-    assert [each.share for each in judged] == [1.0, -1.0, 1.0, -1.0, 0.3]
-
-
 def test_without_held_back_examples_the_old_tools_decide_alone():
-    before = finetune._Before(Scores(None, 1.0), (True,), ())
-    assert finetune._boldest(before, [], [Judged(0.8, False)]) == Outcome(before.scores, Scores(None, 1.0), 0.85)
+    before = Scores(None, 1.0)
+    assert finetune._boldest(before, [], [Judged(0.8, False, True)]) == Outcome(before, Scores(None, 1.0), 0.85)
 
 
 def test_lures_sound_like_the_own_tools(about, monkeypatch):
@@ -333,11 +347,13 @@ def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, t
         return tell
 
     assert finetune.finetune(about, start, out, settings(out, 6), until(2)) is None
-    (out / "before.json").write_text('{"own": 0.5, "old": 0.5}')  # as an older version left it
+    assert (out / "before.json").is_file()
+    (out / "held_back.json").write_text('[{"share": 0.9, "right": true}]')  # as an older version left it
     outcome = finetune.finetune(about, start, out, settings(out, 6), until(99))
     assert steps == [1, 2, 3, 4, 5, 6]
     assert outcome is not None
     assert outcome.before.own is not None
+    assert outcome.after.own is None
     manifest = PointerEngine(out / "planner").manifest
     assert manifest["tuned"]["own_tools"] == list(about.names)
     assert manifest["toolbox"] == about.tools.fingerprint

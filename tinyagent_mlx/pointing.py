@@ -30,6 +30,7 @@ THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
 OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it are asked; those of older versions name another
+AT_HAND = 0.9  # of an own tool, from which on the weights before may call one beside fine-tuned ones
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
 
 
@@ -86,6 +87,16 @@ class PointerEngine:
         logits, evidence = self.evidence(self.read(text), self.compile(tools))
         tuned = [name in self.manifest["tuned"]["own_tools"] for name in tools.names]
         return float(_chances(logits + self.bonus(evidence))[tuned].max(initial=0.0))
+
+    def offered(self, text: str, tools: Toolbox) -> Toolbox:
+        """What the weights before may call: the tools that fine-tuned ones were tuned on only where these are nearly sure of one.
+
+        Examples of own tools make them call one for much that they would refuse; the fine-tuned weights have learnt better.
+        """
+        if self.own_chance(text, tools) >= AT_HAND:
+            return tools
+        own = self.manifest["tuned"]["own_tools"]
+        return tools.subset(name for name in tools.names if name not in own)
 
     def compile(self, tools: Toolbox) -> _Compiled:
         """Encode a toolbox, once for each fingerprint."""
@@ -192,7 +203,7 @@ class PointerRetriever:
 @dataclass(frozen=True)
 class Rivals:
     """Two plans for a request: the fine-tuned weights' with a tool that they were tuned on, None where they have none, and that of the
-    weights before. `share` is that of the former's probability in both (`deciding.share`), below 0 where there is none; `passes`
+    weights before, of the tools that these are `offered`. `share` is that of the former's probability in both (`deciding.share`), below 0 where there is none; `passes`
     are those of both networks."""
 
     own: At | None
@@ -230,8 +241,9 @@ class PointerPlanner:
             yield from (own or rivals.before).cursor.steps
             yield self._end(engine, text, own or rivals.before, rivals.passes)
             return
+        offered = self.engine.offered(text, tools) if self.engine.before else tools
         with device.one_thread():
-            at = engine.start(text, tools, _allowed(tools, retrieved))
+            at = engine.start(text, offered, _allowed(tools, retrieved))
         while not at.cursor.done:
             told = len(at.cursor.steps)
             with device.one_thread():
@@ -240,13 +252,15 @@ class PointerPlanner:
         yield self._end(engine, text, at, at.decoding.passes)
 
     def rivals(self, text: str, tools: Toolbox, retrieved: tuple[str, ...]) -> Rivals:
-        """A request as fine-tuned weights and those before plan it."""
+        """A request as fine-tuned weights and those before plan it; the former only what they may answer."""
         tuned, allowed = self.engine, _allowed(tools, retrieved)
         assert tuned.before is not None
         names = tuned.manifest["tuned"]["own_tools"]
         with device.one_thread():
-            own, passes = expecting(names, tuned.start(text, tools, allowed))
-            before = whole(tuned.before.start(text, tools, allowed))[-1]
+            own, passes = None, 0
+            if tuned.answering(text, tools) is tuned:
+                own, passes = expecting(names, tuned.start(text, tools, allowed))
+            before = whole(tuned.before.start(text, tuned.offered(text, tools), allowed))[-1]
         return Rivals(own, before, share(own, before, names) if own else -1.0, passes + before.decoding.passes)
 
     def _end(self, engine: PointerEngine, text: str, at: At, passes: int) -> PlanEnd:

@@ -7,8 +7,8 @@ hand and made-up ones are asked for, so that the network goes on reading what a 
 shipped ones are. Refusals that an own tool takes care of now are left out, of training and of measuring.
 
 The weights before are kept beside the tuned ones, and answer wherever these expect no own tool (`PointerEngine.answering`), plan
-none or are not sure enough of it against them (`PointerPlanner.rivals`): so the old tools lose little. Before and after are
-measured on examples held back, which join for the second half of the steps once they have been measured, and on held-back
+none or are not sure enough of it against them (`PointerPlanner.rivals`): so the old tools lose little. They may call an own tool
+only where the tuned ones are nearly sure of one (`PointerEngine.offered`). Before and after are measured on examples held back, which join for the second half of the steps once they have been measured, and on held-back
 wordings of the shipped tools. These decide which share of probability a plan of the tuned weights must have to count; the result
 is installed only if it is better and the old tools lost no more than a point. What was learnt is kept in 16 bits: rounding to 4
 takes some of it back. This module knows nothing of screens.
@@ -25,7 +25,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -35,7 +34,7 @@ import numpy as np
 from tinyagent_mlx import weights
 from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cases import Case, same_graph
-from tinyagent_mlx.deciding import LATER
+from tinyagent_mlx.deciding import LATER, At
 from tinyagent_mlx.decisions import SPECIALS, TOOL, Layout
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.encoder import WordTokenizer
@@ -53,7 +52,6 @@ from tinyagent_mlx.pointing import (
     BEFORE,
     MOST,
     NEARNESS,
-    OWN_CHANCE,
     STEEPNESS,
     PointerEngine,
     PointerPlanner,
@@ -240,7 +238,7 @@ def finetune(
     pieces = vocabulary(root)
     dictionary = open_dictionary(pieces)
     old = old_cases(parts.valid, about, engine, dictionary)
-    before = _before(about, in_use, engine, old, out, measured)
+    before = _before(about, in_use, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
     bonus = UnseenBonus(manifest["tools"], FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
@@ -294,51 +292,41 @@ class _Drawn:
         return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
-@dataclass(frozen=True)
-class _Before:
-    """How the planner in use does, and what the weights it was made from plan right: of the old requests, of the held-back
-    examples."""
-
-    scores: Scores
-    old: tuple[bool, ...]
-    held: tuple[bool, ...]
-
-
-def _before(
-    about: Lesson, in_use: PointerEngine, engine: PointerEngine, old: Sequence[Case], out: Path, measured: Measured
-) -> _Before:
+def _before(about: Lesson, in_use: PointerEngine, old: Sequence[Case], out: Path, measured: Measured) -> Scores:
+    """How the planner in use does."""
     file = out / "before.json"
-    found = json.loads(file.read_text()) if file.is_file() else {}
-    if not {"right", "held"} <= found.keys():  # an older version's holds less
-        right = _right(engine, about.tools, old, measured)
-        held = _right(engine, about.showing, _held_cases(about))
-        own = held if in_use is engine else _right(in_use, about.showing, _held_cases(about))
-        known = right if in_use is engine else _whole(_judged(in_use, about.tools, old), right, in_use.share_from)
+    if not file.is_file():
+        own = _right(in_use, about.showing, _held_cases(about))
+        known = _right(in_use, about.tools, old, measured)
         out.mkdir(parents=True, exist_ok=True)
-        found = {"own": _share(own), "old": _share(known), "right": right, "held": held}
-        file.write_text(json.dumps(found))
-    return _Before(Scores(found["own"], found["old"] or 0.0), tuple(found["right"]), tuple(found["held"]))
+        file.write_text(json.dumps({"own": _share(own), "old": _share(known)}))
+    found = json.loads(file.read_text())
+    return Scores(found["own"], found["old"] or 0.0)
 
 
 @dataclass(frozen=True)
 class Judged:
     """A plan of tuned weights with an own tool: its `share` of probability (`Rivals`), and whether it is right. Below 0 there is
-    none, or nobody asked them."""
+    none, or nobody asked them. `otherwise` says whether what the weights before plan instead is right."""
 
     share: float
     right: bool
+    otherwise: bool
 
 
 def _judged(engine: PointerEngine, tools: Toolbox, cases: Sequence[Case], measured: Measured = _unseen) -> list[Judged]:
-    """What tuned weights plan right of what they may have to answer, whatever its share."""
-    asked = [case for case in cases if engine.own_chance(case.query, tools) >= engine.answers_from]
-    planner, retriever, found = PointerPlanner(engine), PointerRetriever(engine), {}
-    for done, case in enumerate(asked, start=1):
+    """What tuned weights and those before plan right beside each other, whatever share a plan must have."""
+    planner, retriever, found = PointerPlanner(engine), PointerRetriever(engine), []
+    for done, case in enumerate(cases, start=1):
         rivals = planner.rivals(case.query, tools, retriever.retrieve(case.query, tools))
-        plan = Plan(tuple(rivals.own.cursor.steps)) if rivals.own else None
-        found[case.id] = Judged(rivals.share, any(plan and same_graph(plan, right) for right in case.plans))
-        measured(done, len(asked))
-    return [found.get(case.id, Judged(-1.0, False)) for case in cases]
+        own, otherwise = (_graph_is_right(at, case) for at in (rivals.own, rivals.before))
+        found.append(Judged(rivals.share, own, otherwise))
+        measured(done, len(cases))
+    return found
+
+
+def _graph_is_right(at: At | None, case: Case) -> bool:
+    return at is not None and any(same_graph(Plan(tuple(at.cursor.steps)), right) for right in case.plans)
 
 
 def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: Recipe) -> list[Judged]:
@@ -348,29 +336,22 @@ def _held(tuned: PointerModel, about: Lesson, root: Path, out: Path, settings: R
         write(tuned, about, root, folder, settings)
         found = _judged(PointerEngine(folder), about.showing, _held_cases(about))
         file.write_text(json.dumps([asdict(each) for each in found]))
-    return [_read_judged(each) for each in json.loads(file.read_text())]
+    found = json.loads(file.read_text())  # an older version's says less, and nothing of it counts
+    return [Judged(**each) for each in found if "otherwise" in each]
 
 
-def _read_judged(found: dict[str, Any]) -> Judged:
-    """An older version wrote down the chance of an own tool, or how sure the tuned weights were of a plan; what it asked them counts,
-    whatever its share."""
-    asked = found.get("chance", -1.0) >= OWN_CHANCE or found.get("sure", -1.0) >= 0
-    return Judged(found.get("share", 1.0 if asked else -1.0), found["right"])
-
-
-def _boldest(before: _Before, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:
+def _boldest(before: Scores, held: Sequence[Judged], old: Sequence[Judged]) -> Outcome:
     """The boldest outcome that is better, or the least bold one."""
     for share in SHARES:
-        own, known = _whole(held, before.held, share), _whole(old, before.old, share)
-        outcome = Outcome(before.scores, Scores(_share(own), _share(known) or 0.0), share)
+        outcome = Outcome(before, Scores(_success(held, share), _success(old, share) or 0.0), share)
         if outcome.better:
             break
     return outcome
 
 
-def _whole(judged: Sequence[Judged], before: Sequence[bool], share: float) -> list[bool]:
+def _success(judged: Sequence[Judged], share: float) -> float | None:
     """What is planned right where plans of the tuned weights count that have such a share, and those before answer elsewhere."""
-    return [each.right if each.share >= share else was for each, was in zip(judged, before, strict=True)]
+    return _share([each.right if each.share >= share else each.otherwise for each in judged])
 
 
 def forget(out: Path) -> None:
