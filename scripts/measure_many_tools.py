@@ -28,7 +28,7 @@ from tinyagent_mlx.cli import checking
 from tinyagent_mlx.cli.tools import compiled
 from tinyagent_mlx.lab.madeup import read_madeup
 from tinyagent_mlx.pointing import PointerEngine, PointerRetriever
-from tinyagent_mlx.toolbox import Tool, Toolbox
+from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
 from tinyagent_mlx.toolfile import load_toolbox
 
 ROOT = Path(__file__).parent.parent
@@ -44,20 +44,25 @@ def declared(count: int) -> Iterator[Tool]:
         yield tool.declare(rng, name)
 
 
+def said(argument: Argument) -> dict[str, Any]:
+    """An argument as tools.yaml says it; a choice that is open in the training data takes its first one."""
+    out: dict[str, Any] = {
+        "name": argument.name, "type": argument.type.name, "description": argument.description,
+    }  # fmt: skip
+    default: Any = argument.default
+    if argument.choices:
+        out["choices"] = {choice: meaning or str(choice) for choice, meaning in argument.choices.items()}
+        if not argument.type.is_list and default not in argument.choices:
+            default = next(iter(argument.choices))
+    if not argument.required:
+        out["default"] = list(default) if isinstance(default, tuple) else default
+    return out
+
+
 def entry(tool: Tool, script: Path) -> dict[str, Any]:
     """A tool as tools.yaml says it."""
-    arguments = []
-    for argument in tool.arguments:
-        default = list(argument.default) if isinstance(argument.default, tuple) else argument.default
-        said = {
-            "name": argument.name,
-            "type": argument.type.name,
-            "description": argument.description,
-            "default": default,
-        }
-        arguments.append(said | ({"choices": dict(argument.choices)} if argument.choices else {}))
     return {
-        "name": tool.name, "app": tool.app, "description": tool.description, "arguments": arguments,
+        "name": tool.name, "app": tool.app, "description": tool.description, "arguments": [said(a) for a in tool.arguments],
         "returns": tool.returns, "effect": tool.effect, "script": script.name, "summary": tool.name,
         "examples": [], "example_result": tool.example_result or "done",
     }  # fmt: skip
