@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -53,11 +54,21 @@ def watch(options: argparse.Namespace) -> int:
                 flush=True,
             )
 
+    stopping = threading.Event()
+
+    def wait() -> None:
+        if stopping.wait(POLL):
+            raise KeyboardInterrupt
+
     print(f"watching {', '.join(map(str, setup.tool_files(options)))}; Ctrl-C ends", flush=True)
+    # Python loses the exception that Ctrl-C raises where an object is just being cleared away; it does not lose an event.
+    before = signal.signal(signal.SIGINT, lambda *_: stopping.set())
     try:
-        at_every_change(lambda: stamps(files(options)), say, lambda: time.sleep(POLL))
+        at_every_change(lambda: stamps(files(options)), say, wait)
     except KeyboardInterrupt:
         print("no longer watching")
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
 
 
