@@ -55,6 +55,7 @@ class PointerEngine:
         self.tokenizer = WordTokenizer(folder / "tokenizer.json")
         self._compiled: dict[str, _Compiled] = {}
         self.read = lru_cache(4)(self._read)
+        self._weighed: tuple[Read, _Compiled, tuple[np.ndarray, np.ndarray]] | None = None
 
     @cached_property
     def before(self) -> PointerEngine | None:
@@ -121,13 +122,17 @@ class PointerEngine:
         """The retriever's logit of each tool [tools], and how much speaks for each that training never saw [tools].
 
         The latter joins the logit with how near the request comes to the tool's description and examples; it is -inf for
-        tools that training saw.
+        tools that training saw. Retriever and planner, and who of two planners answers, ask for the same: it is kept till the next.
         """
+        if self._weighed and self._weighed[0] is read and self._weighed[1] is compiled:
+            return self._weighed[2]
         with device.one_thread():
             valid = mx.array(read.batch.valid)
             logits = np.array(self.model.retrieve(read.states, valid, compiled.schema, compiled.looked)[0])
             nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
-        return logits, np.where(nearness > -1, logits + NEARNESS * nearness, -np.inf)
+        found = logits, np.where(nearness > -1, logits + NEARNESS * nearness, -np.inf)
+        self._weighed = read, compiled, found
+        return found
 
     def bonus(self, evidence: np.ndarray) -> np.ndarray:
         """What is added to the logits of tools that training never saw: [tools], 0 for the others.
@@ -203,8 +208,8 @@ class PointerRetriever:
 @dataclass(frozen=True)
 class Rivals:
     """Two plans for a request: the fine-tuned weights' with a tool that they were tuned on, None where they have none, and that of the
-    weights before, of the tools that these are `offered`. `share` is that of the former's probability in both (`deciding.share`), below 0 where there is none; `passes`
-    are those of both networks."""
+    weights before, of the tools that these are `offered`. `share` is that of the former's probability in both (`deciding.share`),
+    below 0 where there is none; `passes` are those of both networks."""
 
     own: At | None
     before: At

@@ -8,10 +8,11 @@ shipped ones are. Refusals that an own tool takes care of now are left out, of t
 
 The weights before are kept beside the tuned ones, and answer wherever these expect no own tool (`PointerEngine.answering`), plan
 none or are not sure enough of it against them (`PointerPlanner.rivals`): so the old tools lose little. They may call an own tool
-only where the tuned ones are nearly sure of one (`PointerEngine.offered`). Before and after are measured on examples held back, which join for the second half of the steps once they have been measured, and on held-back
-wordings of the shipped tools. These decide which share of probability a plan of the tuned weights must have to count; the result
-is installed only if it is better and the old tools lost no more than a point. What was learnt is kept in 16 bits: rounding to 4
-takes some of it back. This module knows nothing of screens.
+only where the tuned ones are nearly sure of one (`PointerEngine.offered`). Before and after are measured on examples held back,
+which join for the second half of the steps once they have been measured, and on held-back wordings of the shipped tools. These
+decide which share of probability a plan of the tuned weights must have to count; the result is installed only if it is better and
+the old tools lost no more than a point. What was learnt is kept in 16 bits: rounding to 4 takes some of it back. This module knows
+nothing of screens.
 """
 
 from __future__ import annotations
