@@ -69,12 +69,11 @@ def entry(tool: Tool, script: Path) -> dict[str, Any]:
 
 
 def write(folder: Path, count: int) -> Path:
-    """A tools.yaml with so many tools, each with a script of its own."""
+    """A tools.yaml with so many tools, each with a script of its own, a copy of a shipped one."""
     shutil.copytree(paths.shipped("applescripts"), folder / "applescripts")
     data = yaml.safe_load(paths.shipped("tools.yaml").read_text(encoding="utf-8"))
-    script = next(iter(load_toolbox(paths.shipped("tools.yaml")))).script
-    assert script is not None
-    for tool in declared(count - len(data["tools"])):
+    scripts = itertools.cycle(sorted(paths.shipped("applescripts").glob("*.applescript")))
+    for tool, script in zip(declared(count - len(data["tools"])), scripts, strict=False):
         own = folder / "applescripts" / f"own_{tool.name}.applescript"
         shutil.copy(script, own)
         data["tools"].append(entry(tool, own))

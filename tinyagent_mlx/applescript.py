@@ -7,24 +7,28 @@ and no grammar of expressions: whether a script compiles is for `osacompile` to 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 _TOKEN = re.compile(
-    r"""(?P<text>"(?:[^"\\]|\\.)*")            # a string; it may hold line ends
+    r"""[ \t\r\f]*(?:
+        (?P<word>[^\W\d]\w*)
+      | (?P<end>\n)
+      | (?P<text>"(?:[^"\\]|\\.)*")            # a string; it may hold line ends
       | (?P<comment>(?:--|\#)[^\n]*)
       | (?P<continued>¬[ \t]*(?:--[^\n]*)?\n)
-      | (?P<end>\n)
       | (?P<name>\|[^|\n]+\|)                  # an identifier in bars
-      | (?P<word>[^\W\d]\w*)
       | (?P<number>\d+(?:\.\d+)?)
-      | (?P<space>[ \t\r\f]+)
-      | (?P<mark>==|!=|&&|\|\||\+=|-=|<=|>=|//|.)""",
+      | (?P<nested>\(\*)                       # a comment that may hold others
+      | (?P<mark>==|!=|&&|\|\||\+=|-=|<=|>=|//|.))""",
     re.VERBOSE | re.DOTALL,
 )
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _OPENING, _CLOSING = "({", ")}"
+BRACKETS = frozenset(_OPENING + _CLOSING)
 _PREFIXED = ("considering", "ignoring", "try", "repeat")
 
 
@@ -36,8 +40,7 @@ class Unreadable(Exception):
         self.line = line
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """`kind` is text, word, name, number or mark; `value` is lower-cased for words, the contents for texts."""
 
     kind: str
@@ -49,57 +52,65 @@ class Token:
         return f'"{self.value}"' if self.kind == "text" else self.value
 
 
-@dataclass(frozen=True)
+def words_of(tokens: Iterable[tuple[str, str, int]]) -> list[str]:
+    """The tokens' values, with an empty text for every string, so that no string is taken for a word."""
+    return ["" if kind == "text" else value for kind, value, _ in tokens]
+
+
 class Statement:
-    """One logical line, at least one token."""
+    """One logical line, at least one token; of most lines the linter asks no more than their words.
 
-    tokens: tuple[Token, ...]
+    `vocabulary` is the set of its words.
+    """
 
-    @property
-    def line(self) -> int:
-        return self.tokens[0].line
+    def __init__(self, parts: list[tuple[str, str, int]]):
+        self._parts = parts
+        self.line = parts[0][2]
+        self.words = words_of(parts)
+        self.vocabulary = frozenset(self.words)
 
-    @property
-    def words(self) -> list[str]:
-        """The tokens' values, with an empty text for every string, so that no string is taken for a word."""
-        return ["" if token.kind == "text" else token.value for token in self.tokens]
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        return tuple(map(Token._make, self._parts))
 
 
 def read(source: str) -> list[Statement]:
     """Split a script into statements. Raises `Unreadable` when a string or comment is never closed."""
+    source = source.replace("\r\n", "\n").replace("\r", "\n") + "\n"
     statements: list[Statement] = []
-    tokens: list[Token] = []
-    for token in _tokens(source.replace("\r\n", "\n").replace("\r", "\n") + "\n"):
-        if token is not None:
-            tokens.append(token)
-        elif tokens:
-            statements.append(Statement(tuple(tokens)))
-            tokens = []
+    parts: list[tuple[str, str, int]] = []  # of tokens
+    position, line = 0, 1
+    while position < len(source):
+        for match in _TOKEN.finditer(source, position):
+            kind = match.lastgroup or "mark"  # the last alternative takes any character
+            value = match[kind]
+            if kind == "word":
+                parts.append((kind, value.lower(), line))
+            elif kind == "end":
+                line += 1
+                if parts:
+                    statements.append(Statement(parts))
+                    parts = []
+            elif kind == "text":
+                parts.append((kind, _unescaped(value[1:-1]), line))
+                line += value.count("\n")
+            elif kind == "continued":
+                line += 1
+            elif kind == "nested":
+                position = _comment_end(source, match.start(kind), line)
+                line += source.count("\n", match.start(kind), position)
+                break  # and go on behind it
+            elif value == '"':
+                raise Unreadable(line, "a string is not closed")
+            elif kind != "comment":
+                parts.append((kind, value, line))
+        else:
+            position = len(source)
     return statements
 
 
-def _tokens(source: str) -> Iterator[Token | None]:
-    """Yield tokens, and None where a statement ends."""
-    position, line = 0, 1
-    while position < len(source):
-        if source.startswith("(*", position):
-            end = _comment_end(source, position, line)
-            line += source.count("\n", position, end)
-            position = end
-            continue
-        match = _TOKEN.match(source, position)
-        assert match is not None  # the last alternative takes any character
-        kind, value = match.lastgroup or "mark", match[0]
-        if kind == "mark" and value == '"':
-            raise Unreadable(line, "a string is not closed")
-        if kind == "end":
-            yield None
-        elif kind == "text":
-            yield Token(kind, re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), value[1:-1], flags=re.DOTALL), line)
-        elif kind in ("word", "name", "number", "mark"):
-            yield Token(kind, value.lower() if kind == "word" else value, line)
-        line += value.count("\n")
-        position = match.end()
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text, flags=re.DOTALL) if "\\" in text else text
 
 
 def _comment_end(source: str, start: int, line: int) -> int:
@@ -112,12 +123,12 @@ def _comment_end(source: str, start: int, line: int) -> int:
     raise Unreadable(line, "a comment (* is not closed")
 
 
-def depths(tokens: tuple[Token, ...]) -> list[int]:
-    """How many brackets are open before each token, and, one entry more, after the last; negative: too many closed."""
+def depths(words: list[str]) -> list[int]:
+    """How many brackets are open before each word, and, one entry more, after the last; negative: too many closed."""
     depth, out = 0, [0]
-    for token in tokens:
-        if token.kind == "mark":
-            depth += (token.value in _OPENING) - (token.value in _CLOSING)
+    for word in words:
+        if word in BRACKETS:
+            depth += 1 if word in _OPENING else -1
         out.append(depth)
     return out
 
@@ -135,13 +146,13 @@ class Block:
 
 def opened_by(statement: Statement) -> Block | None:
     """The block that a statement opens, if it opens one."""
-    return _opened(statement.tokens, statement.words)
+    return _opened(statement.line, statement.words)
 
 
-def _opened(tokens: tuple[Token, ...], words: list[str]) -> Block | None:
-    line, first, second = tokens[0].line, words[0], words[1] if len(words) > 1 else ""
+def _opened(line: int, words: list[str]) -> Block | None:
+    first, second = words[0], words[1] if len(words) > 1 else ""
     if first == "tell":
-        return _opened_by_tell(tokens, words)
+        return _opened_by_tell(line, words)
     if first == "if":
         return None if "then" in words[:-1] else Block("if", line)
     if first in _PREFIXED and not (first == "try" and second):
@@ -157,14 +168,14 @@ def _opened(tokens: tuple[Token, ...], words: list[str]) -> Block | None:
     return None
 
 
-def _opened_by_tell(tokens: tuple[Token, ...], words: list[str]) -> Block | None:
+def _opened_by_tell(line: int, words: list[str]) -> Block | None:
     """`tell x` opens a block; `tell x to y` opens what y opens, which may be another tell."""
-    depth, calls_app = depths(tokens), words[1:2] in (["application"], ["app"])
+    depth, calls_app = depths(words), words[1:2] in (["application"], ["app"])
     for index in range(2, len(words) - 1):
         if words[index] == "to" and depth[index] == 0:
-            block = _opened(tokens[index + 1 :], words[index + 1 :])
+            block = _opened(line, words[index + 1 :])
             return replace(block, calls_app=block.calls_app or calls_app) if block else None
-    return Block("tell", tokens[0].line, calls_app=calls_app)
+    return Block("tell", line, calls_app=calls_app)
 
 
 def closes(block: Block, words: list[str]) -> bool:

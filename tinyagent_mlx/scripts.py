@@ -6,11 +6,23 @@ knows nothing of tools.yaml.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tinyagent_mlx.applescript import Block, Statement, Token, Unreadable, closes, depths, opened_by, read
+from tinyagent_mlx.applescript import (
+    BRACKETS,
+    Block,
+    Statement,
+    Token,
+    Unreadable,
+    closes,
+    depths,
+    opened_by,
+    read,
+    words_of,
+)
 
 ERROR, WARNING = "error", "warning"
 
@@ -71,6 +83,12 @@ _NAMED = ("account", "mailbox", "calendar", "list", "folder", "group", "disk", "
 _COMPARED = ("is", "contains", "starts", "ends", "equals", "does", "=", "≠")
 _NO_EVENT = ("id", "running", "version", "name", "path")  # properties of an application that need no answer from it
 
+# A statement with none of these words has nothing for the rules of that name; "" stands for a string.
+_OF_CODE = frozenset({"", "run", "load", "do", "javascript", "text", "command", "«", *_FORMATS, *_CODE_CLASSES})
+_OF_RISK = frozenset(
+    {"location", "item", "delay", "whose", "keystroke", "key", "click", "perform", "value", "date", *_NAMED}
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -89,7 +107,7 @@ def lint(text: str) -> list[Finding]:
         statements = read(text)
     except Unreadable as error:
         return [_finding(error.line, "syntax", str(error))]
-    scripted_ui = any(token.value == "System Events" for s in statements for token in s.tokens if token.kind == "text")
+    scripted_ui = any(token.value == "System Events" for s in statements if "" in s.vocabulary for token in s.tokens)
     findings = [finding for statement in statements for finding in _in_statement(statement, scripted_ui)]
     findings += _Blocks().check(statements)
     findings += _messages(statements)
@@ -104,20 +122,25 @@ def _finding(line: int, rule: str, message: str) -> Finding:
 
 
 def _in_statement(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
-    yield from _code_from_values(statement)
-    yield from _applications(statement)
+    vocabulary = statement.vocabulary
+    if not vocabulary.isdisjoint(_OF_CODE):
+        yield from _code_from_values(statement)
+    if not vocabulary.isdisjoint(_APPLICATION):
+        yield from _applications(statement)
     yield from _shape(statement)
-    yield from _risks(statement, scripted_ui)
+    if not vocabulary.isdisjoint(_OF_RISK):
+        yield from _risks(statement, scripted_ui)
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[int, str, str]]:
-    for index, word in enumerate(words):
-        yield index, word, words[index + 1] if index + 1 < len(words) else ""
+    return zip(itertools.count(), words, [*words[1:], ""])
 
 
 def _code_from_values(statement: Statement) -> Iterator[Finding]:
     tokens, words = statement.tokens, statement.words
     for index, word, following in _pairs(words):
+        if word not in _OF_CODE:
+            continue
         line, after = tokens[index].line, tokens[index + 1 :]
         if tokens[index].kind == "text":
             if tokens[index].value.strip().lower().startswith("javascript:") and following == "&":
@@ -179,7 +202,7 @@ def _command(tokens: tuple[Token, ...], line: int, verb: str) -> Iterator[Findin
 
 def _expression(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     """The tokens up to where the command's parameters, or the brackets around it, end."""
-    depth = depths(tokens)
+    depth = depths(words_of(tokens))
     for index, token in enumerate(tokens):
         names = token.kind == "word" and [t.value for t in tokens[index : index + 2]] == ["user", "name"]
         ends = token.kind == "word" and token.value in ("with", "without", "then", "in", "given")
@@ -190,11 +213,11 @@ def _expression(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
 
 def _pieces(tokens: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
     """Split at `&`, looking into brackets that hold a whole piece."""
-    depth, start = depths(tokens), 0
+    depth, start = depths(words_of(tokens)), 0
     for index in range(len(tokens) + 1):
         if index == len(tokens) or (tokens[index].value == "&" and tokens[index].kind == "mark" and depth[index] == 0):
             piece = tokens[start:index]
-            if len(piece) > 2 and piece[0].value == "(" and min(depths(piece)[1:-1]) > 0:
+            if len(piece) > 2 and piece[0].value == "(" and min(depths(words_of(piece))[1:-1]) > 0:
                 yield from _pieces(piece[1:-1])
             else:
                 yield piece
@@ -237,8 +260,8 @@ def _applications(statement: Statement) -> Iterator[Finding]:
 
 
 def _shape(statement: Statement) -> Iterator[Finding]:
-    tokens, words = statement.tokens, statement.words
-    for token in tokens:
+    words = statement.words
+    for token in () if statement.vocabulary.isdisjoint(_FOREIGN_MARKS) else statement.tokens:
         if token.kind == "mark" and token.value in _FOREIGN_MARKS:
             yield _finding(token.line, "syntax", f"{token.value!r} is no AppleScript")
     if words[0] in _FOREIGN_WORDS:
@@ -247,13 +270,17 @@ def _shape(statement: Statement) -> Iterator[Finding]:
         yield _finding(statement.line, "syntax", "`set` without `to`")
     if words[:2] == ["repeat", "with"] and not {"in", "from"} & set(words[3:]):
         yield _finding(statement.line, "syntax", "`repeat with` without `in` or `from`")
-    variable = words[2:3] if words[:2] == ["repeat", "with"] else words[1:2] if words[2:3] == ["to"] else []
-    if words[0] in ("set", "repeat") and variable and variable[0] in _CLASSES:
-        yield _finding(statement.line, "syntax", f"{variable[0]!r} is a class of AppleScript's and can be no variable")
-    open_brackets = depths(tokens)
-    if min(open_brackets) < 0 or open_brackets[-1]:
-        yield _finding(statement.line, "syntax", "brackets do not match; a line that goes on must end with ¬")
-    if tokens[0].kind == "word" and words[1:2] == ["="]:
+    if words[0] in ("set", "repeat"):
+        variable = words[2:3] if words[:2] == ["repeat", "with"] else words[1:2] if words[2:3] == ["to"] else []
+        if variable and variable[0] in _CLASSES:
+            yield _finding(
+                statement.line, "syntax", f"{variable[0]!r} is a class of AppleScript's and can be no variable"
+            )
+    if not statement.vocabulary.isdisjoint(BRACKETS):
+        open_brackets = depths(statement.words)
+        if min(open_brackets) < 0 or open_brackets[-1]:
+            yield _finding(statement.line, "syntax", "brackets do not match; a line that goes on must end with ¬")
+    if words[1:2] == ["="] and statement.tokens[0].kind == "word":
         yield _finding(statement.line, "comparison", f"`{words[0]} = …` compares and does not assign")
 
 
@@ -262,6 +289,8 @@ def _risks(statement: Statement, scripted_ui: bool) -> Iterator[Finding]:
     if words[:2] == ["open", "location"] and next((t.kind for t in tokens[2:] if t.value != "("), "") != "text":
         yield _finding(statement.line, "location", "`open location` opens whatever scheme a value names")
     for index, word, following in _pairs(words):
+        if word not in _OF_RISK:
+            continue
         line = tokens[index].line
         if tokens[index].kind == "word" and _is_named(tokens, words, index):
             yield _finding(line, "name", f"`{word} {tokens[index + 1].source}` may be called otherwise on another Mac")
@@ -285,7 +314,7 @@ def _messages(statements: list[Statement]) -> Iterator[Finding]:
     """Where the text that `on error TEXT` gives decides what is done."""
     texts = {s.words[2] for s in statements if s.words[:2] == ["on", "error"] and len(s.words) > 2} - {"number"}
     for statement in statements:
-        for index, word, following in _pairs(statement.words):
+        for index, word, following in () if statement.vocabulary.isdisjoint(texts) else _pairs(statement.words):
             if word in texts and following in _COMPARED:
                 yield _finding(statement.tokens[index].line, "message", f"`{word}` is compared")
 
@@ -346,14 +375,15 @@ class _Blocks:
         block = opened_by(statement)
         if block:
             self._push(block)
-        elif self._calls(words) and not self._timed():
+        elif self._calls(statement) and not self._timed():
             self._say(statement.line, "timeout", "an application is called without `with timeout`")
 
-    def _calls(self, words: list[str]) -> bool:
+    def _calls(self, statement: Statement) -> bool:
         """Whether a statement calls an application by itself, outside a block that is asked for its own timeout."""
+        words, vocabulary = statement.words, statement.vocabulary
         if words[0] == "tell" and words[1:2] and words[1] in _APPLICATION:
             return True
-        for index, word, following in _pairs(words):
+        for index, word, following in () if vocabulary.isdisjoint(_APPLICATION) else _pairs(words):
             if word not in _APPLICATION or following not in ("", "id") or not index or index + 1 == len(words):
                 continue
             asks = words[index - 1] in ("of", "in") and index > 1 and words[index - 2] not in _NO_EVENT
