@@ -35,6 +35,7 @@ class Read:
     batch: Batch
     states: mx.array
     vector: mx.array  # [e], of the whole request
+    refused: float = -1.0  # the cosine with the nearest request that is known to be refused
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from tinyagent_mlx.words import split_words
 
 THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
+# What is taken off where a request is nearer to one that is known to be refused than to the tool, in the same units; and the cosine
+# from which on that says anything, since requests that tools serve come as near.
+REFUSING, REFUSED_FROM = 24.0, 0.55
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
 OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it are asked; those of older versions name another
 AT_HAND = 0.9  # of an own tool, from which on the weights before may call one beside fine-tuned ones
@@ -50,6 +53,7 @@ class PointerEngine:
 
     def __init__(self, folder: Path, cache: Path | None = None):
         self.model, self.manifest = weights.load(folder)
+        self.refusals = weights.load_refusals(folder)
         self.folder, self._cache = folder, cache
         self._vectors = Vectors(folder / "model.safetensors", cache)
         self.tokenizer = WordTokenizer(folder / "tokenizer.json")
@@ -121,8 +125,8 @@ class PointerEngine:
     def evidence(self, read: Read, compiled: _Compiled) -> tuple[np.ndarray, np.ndarray]:
         """The retriever's logit of each tool [tools], and how much speaks for each that training never saw [tools].
 
-        The latter joins the logit with how near the request comes to the tool's description and examples; it is -inf for
-        tools that training saw. Retriever and planner, and who of two planners answers, ask for the same: it is kept till the next.
+        The latter joins the logit with how near the request comes to the tool's description and examples, and with how much nearer it
+        comes to what is known to be refused; it is -inf for tools that training saw. Retriever and planner, and who of two planners answers, ask for the same: it is kept till the next.
         """
         if self._weighed and self._weighed[0] is read and self._weighed[1] is compiled:
             return self._weighed[2]
@@ -130,7 +134,8 @@ class PointerEngine:
             valid = mx.array(read.batch.valid)
             logits = np.array(self.model.retrieve(read.states, valid, compiled.schema, compiled.looked)[0])
             nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
-        found = logits, np.where(nearness > -1, logits + NEARNESS * nearness, -np.inf)
+        refused = np.maximum(read.refused - np.maximum(nearness, REFUSED_FROM), 0.0)
+        found = logits, np.where(nearness > -1, logits + NEARNESS * nearness - REFUSING * refused, -np.inf)
         self._weighed = read, compiled, found
         return found
 
@@ -171,7 +176,14 @@ class PointerEngine:
             states = self.model.encode(mx.array(batch.tokens), mx.array(batch.shapes), mx.array(batch.valid))
             vector = states[0].mean(axis=0)
             mx.eval(states, vector)
-        return Read(words, batch, states, vector)
+            refused = self.before.read(text).refused if self.before else self._refused(vector)
+        return Read(words, batch, states, vector, refused)
+
+    def _refused(self, vector: mx.array) -> float:
+        """The largest cosine of a request's vector [e] with those that are known to be refused, -1 where none is known."""
+        if self.refusals is None:
+            return -1.0
+        return float((self.refusals @ (vector / mx.linalg.norm(vector))).max())
 
 
 def _chances(logits: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ are run as they are.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tinyagent_mlx.pointer import ModelArgs, PointerModel
 
 GROUP, BITS = 32, 4
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "manifest.json")
+REFUSALS = "refusals.safetensors"  # beside these, where the weights know requests that no tool serves
 
 
 def flat(tree: Any) -> dict[str, mx.array]:
@@ -93,6 +95,25 @@ def save(folder: Path, model: PointerModel, tokenizer: str, manifest: dict[str, 
 def save_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write what is said of the weights in a planner folder."""
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def save_refusals(folder: Path, vectors: mx.array) -> None:
+    """Write the vectors [N, e] of requests that no tool serves, of length 1, in float16."""
+    mx.save_safetensors(str(folder / REFUSALS), {"vectors": vectors.astype(mx.float16)}, {"format": "mlx"})
+
+
+def load_refusals(folder: Path) -> mx.array | None:
+    """What `save_refusals` wrote, None in a folder without."""
+    file = folder / REFUSALS
+    return read_arrays(file)[0]["vectors"].astype(mx.float32) if file.is_file() else None
+
+
+def copy(folder: Path, to: Path) -> None:
+    """Copy the files of a planner folder, without what else lies there."""
+    to.mkdir(exist_ok=True)
+    for name in (*FILES, REFUSALS):
+        if (folder / name).is_file():
+            shutil.copy(folder / name, to)
 
 
 def load(folder: Path) -> tuple[PointerModel, dict[str, Any]]:

@@ -1,4 +1,5 @@
-"""Calibrate on the validation part of the split: threshold, confidence, refusals and unseen tools, in the manifest.
+"""Calibrate on the validation part of the split: threshold, confidence, refusals and unseen tools, in the manifest; and put what the
+training part refuses beside the weights, so that they know what is near it.
 
     python -m tinyagent_mlx.lab.calibrate --model weights/planner --cases runs/valid.jsonl
 
@@ -19,6 +20,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+import mlx.core as mx
 import numpy as np
 
 from tinyagent_mlx import weights
@@ -82,6 +86,14 @@ def confidence_curve(engine: PointerEngine, tools: Toolbox, cases: list[Case]) -
     rows = evaluate(agent, cases, NOW)
     least, right = isotonic([row.confidence or 0.0 for row in rows], [row.exact for row in rows])
     return {"least": least, "right": right, "ask_below": ASK_BELOW}
+
+
+def refusal_vectors(engine: PointerEngine, tools: Toolbox, seed: int = 0) -> mx.array:
+    """Unit vectors [N, e] of what the training part of the corpus refuses, each wording once."""
+    refused = [w for w in corpus.split(corpus.read_corpus()).train if w.plan.refused]
+    fill = Generator(refused, tools, WORDS, seed).fill
+    vectors = mx.stack([engine.read(fill([wording]).request).vector for wording in refused])
+    return vectors / mx.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def unseen_floor(engine: PointerEngine, tools: Toolbox, seed: int = 0) -> dict[str, float]:
@@ -153,6 +165,7 @@ def _flipped(firsts: Sequence[tuple[np.ndarray, np.ndarray]], engine: PointerEng
 
 def calibrate(folder: Path, file: Path, tools: Toolbox, recall: float = 0.998) -> dict[str, Any]:
     """Measure on the cases of `file` and write threshold and confidence curve into the planner's manifest."""
+    weights.save_refusals(folder, refusal_vectors(PointerEngine(folder), tools))
     engine, cases = PointerEngine(folder), read_cases(file)
     found = {
         "threshold": threshold_for(weakest_needed(PointerRetriever(engine), cases, tools), recall),

@@ -63,7 +63,9 @@ from tinyagent_mlx.toolbox import Toolbox
 
 JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
-FLOOR = -2.0  # of what speaks for an own tool (`PointerEngine.bonus`), in training and with the weights that come of it
+# The floor of what speaks for an own tool (`PointerEngine.bonus`): with the weights that come of it, in training, which knows nothing
+# of refusals that are near, and where it is asked whether an own tool may serve what the corpus refuses.
+FLOOR, LEARNING, SERVING = -3.5, -2.0, -0.5
 # Which share of probability a tuned plan that counts must have beside the weights before, the boldest first: the old tools decide.
 # None counts that is less than half as likely, more or less: 200 requests do not show every loss.
 SHARES = tuple(step / 20 for step in range(6, 20))
@@ -234,15 +236,15 @@ def finetune(
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
     in_use = PointerEngine(start)
-    engine = in_use.before or in_use
-    root, parts = engine.folder, corpus.split(corpus.read_corpus())
+    root, parts = (in_use.before or in_use).folder, corpus.split(corpus.read_corpus())
+    engine = _open_to_all(root)
     pieces = vocabulary(root)
     dictionary = open_dictionary(pieces)
     old = old_cases(parts.valid, about, engine, dictionary)
     before = _before(about, in_use, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
-    bonus = UnseenBonus(manifest["tools"], FLOOR, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    bonus = UnseenBonus(manifest["tools"], LEARNING, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
     drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
@@ -257,6 +259,16 @@ def finetune(
     weights.save_manifest(out / "planner", tuned.manifest)
     (out / "outcome.json").write_text(json.dumps({**asdict(outcome), "better": outcome.better}))
     return outcome
+
+
+def _open_to_all(root: Path) -> PointerEngine:
+    """The planner without what it knows of refusals: these are the corpus's, and to be near them says nothing of whether an own tool
+    may serve what the corpus refuses."""
+    engine = PointerEngine(root)
+    engine.refusals = None
+    if "unseen" in engine.manifest:
+        engine.manifest["unseen"] = {**engine.manifest["unseen"], "floor": SERVING}
+    return engine
 
 
 def freeze(model: PointerModel) -> None:
@@ -374,9 +386,7 @@ def write(tuned: PointerModel, about: Lesson, root: Path, folder: Path, settings
     if "unseen" in manifest:
         manifest["unseen"] = {**manifest["unseen"], "floor": FLOOR}
     weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=False)
-    (folder / BEFORE).mkdir(exist_ok=True)
-    for file in weights.FILES:
-        shutil.copy(root / file, folder / BEFORE)
+    weights.copy(root, folder / BEFORE)
 
 
 def _held_cases(about: Lesson) -> list[Case]:
