@@ -11,8 +11,9 @@ SCALE ?= tiny
 demo: $(STAMP)
 	@$(BIN)/tinyagent demo
 
+# One BLAS thread a worker: the workers have the cores among them.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

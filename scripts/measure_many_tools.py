@@ -10,6 +10,8 @@ tests/cases/natural_test.jsonl, each retrieved once after a round that is not co
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import itertools
 import random
 import shutil
@@ -100,7 +102,8 @@ def main() -> None:
         file = write(Path(folder), options.tools)
         tools: Toolbox = timed(f"read {options.tools} tools", lambda: load_toolbox(file))
         assert len(tools) == options.tools
-        timed("check them and their scripts", lambda: checking.report(tools))
+        with contextlib.redirect_stderr(io.StringIO()):  # three hundred warnings
+            timed("check them and their scripts", lambda: checking.report(tools))
         timed("compile prompt, grammar, labels and schema", lambda: compiled(tools))
         weights, cache = paths.shipped("weights") / "planner", Path(folder) / "vectors"
         timed("encode what they say, the first time", lambda: PointerEngine(weights, cache).compile(tools))

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
+import tinyagent_mlx.device  # noqa: F401  (before MLX)
+
+# isort: split
+import mlx.core as mx
 import numpy as np
 import pytest
 
 from tests.models import small_engine
-from tinyagent_mlx.lab.calibrate import floor_for, isotonic, middle_of_best, threshold_for, with_strangers
+from tinyagent_mlx.lab import corpus
+from tinyagent_mlx.lab.calibrate import (
+    floor_for,
+    isotonic,
+    middle_of_best,
+    refusal_vectors,
+    threshold_for,
+    with_strangers,
+)
 from tinyagent_mlx.lab.madeup import FOLDER, HELD_BACK, read_madeup
+from tinyagent_mlx.plan import Plan
+from tinyagent_mlx.pointing import REFUSED_FROM, REFUSING
+from tinyagent_mlx.toolbox import Example, Toolbox
 
 
 @pytest.mark.parametrize(
@@ -75,6 +91,47 @@ def test_tools_that_training_saw_get_no_bonus(tmp_path, shipped_tools):
     engine._compiled.clear()
     _, evidence = engine.first_decision("text Ana that I am late", shipped_tools)
     assert (engine.bonus(evidence) > 0).tolist() == [False] * 15 + [True]
+
+
+def test_what_is_near_a_refusal_speaks_against_tools_that_training_never_saw(tmp_path, shipped_tools):
+    engine, request = small_engine(tmp_path), "text Ana that I am late"
+    engine.manifest["tools"] = list(shipped_tools.names[:-1])
+    logits, before = engine.first_decision(request, shipped_tools)
+    near = engine.compile(shipped_tools).asks.nearness(engine.read(request).vector, len(shipped_tools))[-1]
+    vector = engine.read(request).vector
+    engine.refusals = (vector / mx.linalg.norm(vector))[None]
+    engine.read.cache_clear()
+    same, after = engine.first_decision(request, shipped_tools)
+    assert engine.read(request).refused == pytest.approx(1.0, abs=1e-5)
+    assert np.isneginf(after).tolist() == [True] * 15 + [False]
+    assert before[-1] - after[-1] == pytest.approx(REFUSING * (1 - max(near, REFUSED_FROM)), abs=1e-3)
+    assert np.array_equal(same, logits)
+    engine.manifest["unseen"] = {"floor": 0.0, "refusing": 0.0}
+    engine.read.cache_clear()
+    assert engine.first_decision(request, shipped_tools)[1][-1] == pytest.approx(before[-1], abs=1e-3)
+
+
+def test_a_refusal_says_nothing_against_a_tool_that_is_asked_for_in_the_same_words(tmp_path, shipped_tools):
+    engine, request = small_engine(tmp_path), "text Ana that I am late"
+    last = replace(shipped_tools[shipped_tools.names[-1]], examples=(Example(request, Plan()),))
+    tools = Toolbox((*shipped_tools.tools[:-1], last), shipped_tools.rules)
+    engine.manifest["tools"] = list(shipped_tools.names[:-1])
+    before = engine.first_decision(request, tools)[1]
+    vector = engine.read(request).vector
+    engine.refusals = (vector / mx.linalg.norm(vector))[None]
+    engine.read.cache_clear()
+    assert engine.first_decision(request, tools)[1][-1] == pytest.approx(before[-1], abs=1e-3)
+
+
+def test_refusals_are_those_of_the_training_part(tmp_path, shipped_tools, monkeypatch):
+    parts = corpus.split(corpus.read_corpus())
+    refused, served = ([w for w in parts.train if bool(w.plan.refused) is asked][:3] for asked in (True, False))
+    few = replace(parts, train=[*served, *refused])
+    monkeypatch.setattr(corpus, "split", lambda wordings: few)
+    vectors = np.array(refusal_vectors(small_engine(tmp_path), shipped_tools))
+    assert vectors.shape == (3, 64)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert not np.allclose(vectors[0], vectors[1])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.models import small_engine
+from tinyagent_mlx import weights
 from tinyagent_mlx.cases import Case
 from tinyagent_mlx.cli.main import main
 from tinyagent_mlx.deciding import LATER, whole
@@ -273,7 +274,7 @@ def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
     assert names == PointerRetriever(tuned.before).scores("text Ana hello", about.tools)
 
 
-@pytest.mark.parametrize(("logit", "offered"), [(3.0, True), (2.0, False), (-9.0, False)])
+@pytest.mark.parametrize(("logit", "offered"), [(4.0, True), (3.0, False), (-9.0, False)])
 def test_the_weights_before_may_call_an_own_tool_where_tuned_ones_are_nearly_sure(tuned, about, logit, offered):
     tuned.logit = logit
     tools = about.tools if offered else about.tools.subset(set(about.tools.names) - set(about.names))
@@ -301,6 +302,30 @@ def test_what_tuned_weights_may_not_answer_those_before_are_judged_by(tuned, abo
     assert seen == [(1, 2), (2, 2)]
     cases = [replace(cases[0], plans=(Plan(tuple(rivals[0].own.cursor.steps)),))]
     assert finetune._judged(tuned, about.tools, cases)[0].right
+
+
+def test_what_is_refused_is_known_from_the_weights_before(tuned):
+    vector = tuned.before.read("play Bolero").vector
+    tuned.before.refusals = (vector / mx.linalg.norm(vector))[None]
+    tuned.before.read.cache_clear()
+    tuned.read.cache_clear()
+    assert tuned.read("play Bolero").refused == pytest.approx(1.0, abs=1e-5)
+    assert tuned.refusals is None
+
+
+def test_whether_an_own_tool_may_serve_is_asked_without_the_refusals(about, tmp_path):
+    small_engine(tmp_path)
+    weights.save_refusals(tmp_path, mx.eye(64)[:3])
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    weights.save_manifest(tmp_path, {**manifest, "unseen": {"floor": 7.0}})
+    engine = finetune._open_to_all(tmp_path)
+    assert engine.manifest["unseen"] == finetune.OPEN == {"floor": -0.5, "refusing": 0.0}
+    finetune.write(engine.model, about, tmp_path, tmp_path / "planner", settings(tmp_path, 6))
+    tuned = PointerEngine(tmp_path / "planner")
+    assert tuned.refusals is None
+    assert tuned.before.refusals.shape == (3, 64)
+    assert tuned.manifest["unseen"] == finetune.TUNED
+    assert tuned.before.manifest == {**engine.manifest, "unseen": {"floor": 7.0}}
 
 
 def test_a_planner_of_an_older_version_answers_from_the_chance_that_its_manifest_names(tuned, about):
@@ -334,7 +359,9 @@ def test_lures_sound_like_the_own_tools(about, monkeypatch):
     assert all("light" in wording.text for wording in found)
 
 
-def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path):
+def test_it_stops_and_goes_on_and_writes_a_planner_that_knows_its_tools(about, tmp_path, monkeypatch):
+    for bound in ("STRANGE", "REFUSALS", "LURES_OF"):  # what is looked through before the first step: a few will do
+        monkeypatch.setattr(finetune, bound, 8)
     start, out = tmp_path / "start", tmp_path / "out"
     small_engine(start)
     steps: list[int] = []

@@ -37,6 +37,39 @@ def test_what_is_written_is_read_back(tmp_path):
     assert all(bool(mx.array_equal(here[name], there[name])) for name in here)
 
 
+def test_refusals_lie_beside_the_weights_where_there_are_any(tmp_path):
+    small_engine(tmp_path / "a")
+    assert weights.load_refusals(tmp_path / "a") is None
+    weights.copy(tmp_path / "a", tmp_path / "b")
+    assert weights.load_refusals(tmp_path / "b") is None
+    vectors = mx.array([[0.6, 0.8], [1.0, 0.0]])
+    weights.save_refusals(tmp_path / "a", vectors)
+    (tmp_path / "a" / "notes.txt").write_text("of somebody else")
+    weights.copy(tmp_path / "a", tmp_path / "b")
+    found = weights.load_refusals(tmp_path / "b")
+    assert found.dtype == mx.float32
+    assert np.allclose(np.array(found), np.array(vectors), atol=1e-3)
+    assert {file.name for file in (tmp_path / "b").iterdir()} == {*weights.FILES, weights.REFUSALS}
+
+
+@pytest.mark.parametrize("content", [b"nothing", None], ids=["no safetensors", "other arrays"])
+def test_refusals_that_cannot_be_read_are_named(tmp_path, content):
+    file = tmp_path / weights.REFUSALS
+    if content is None:
+        mx.save_safetensors(str(file), {"other": mx.zeros((2, 2))})
+    else:
+        file.write_bytes(content)
+    with pytest.raises(PlannerError, match=str(file)):
+        weights.load_refusals(tmp_path)
+
+
+def test_the_shipped_planner_knows_refusals():
+    vectors = np.array(weights.load_refusals(PLANNER))
+    assert vectors.shape[1] == json.loads((PLANNER / "config.json").read_text())["encoder"]["hidden_size"]
+    assert len(vectors) > 500
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-2)
+
+
 def test_expanding_4_bits_is_what_mlx_means_by_them():
     matrix = mx.random.normal((64, 96))
     packed, scales, biases = mx.quantize(matrix, group_size=32, bits=4)

@@ -29,11 +29,11 @@ from tinyagent_mlx.words import split_words
 THRESHOLD = 0.5
 NEARNESS, STEEPNESS, MOST = 11.0, 1.0, 6.0  # a cosine in units of logits; the bonus of an unseen tool and its bound
 # What is taken off where a request is nearer to one that is known to be refused than to the tool, in the same units; and the cosine
-# from which on that says anything, since requests that tools serve come as near.
+# from which on that says anything, since requests that tools serve come as near. A manifest may name another weight.
 REFUSING, REFUSED_FROM = 24.0, 0.55
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
 OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it are asked; those of older versions name another
-AT_HAND = 0.9  # of an own tool, from which on the weights before may call one beside fine-tuned ones
+AT_HAND = 0.97  # of an own tool, from which on the weights before may call one beside fine-tuned ones
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
 
 
@@ -135,7 +135,8 @@ class PointerEngine:
             logits = np.array(self.model.retrieve(read.states, valid, compiled.schema, compiled.looked)[0])
             nearness = compiled.asks.nearness(read.vector, len(compiled.layout.tools))
         refused = np.maximum(read.refused - np.maximum(nearness, REFUSED_FROM), 0.0)
-        found = logits, np.where(nearness > -1, logits + NEARNESS * nearness - REFUSING * refused, -np.inf)
+        refusing = self.manifest.get("unseen", {}).get("refusing", REFUSING)
+        found = logits, np.where(nearness > -1, logits + NEARNESS * nearness - refusing * refused, -np.inf)
         self._weighed = read, compiled, found
         return found
 

@@ -103,9 +103,14 @@ def save_refusals(folder: Path, vectors: mx.array) -> None:
 
 
 def load_refusals(folder: Path) -> mx.array | None:
-    """What `save_refusals` wrote, None in a folder without."""
+    """What `save_refusals` wrote, in float32, None in a folder without. Raises `PlannerError` when the file cannot be read."""
     file = folder / REFUSALS
-    return read_arrays(file)[0]["vectors"].astype(mx.float32) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return read_arrays(file)[0]["vectors"].astype(mx.float32)
+    except (RuntimeError, KeyError) as error:
+        raise PlannerError(f"{file}: holds no vectors of refusals: {error}") from error
 
 
 def copy(folder: Path, to: Path) -> None:

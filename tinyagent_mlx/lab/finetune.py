@@ -63,9 +63,10 @@ from tinyagent_mlx.toolbox import Toolbox
 
 JOINING = 0.45  # of the steps are made without the held-back examples; then these have been measured, and join
 MOST_LOST = 1  # point of the old tools' success, to the nearest: one of 200 requests more or less is chance
-# The floor of what speaks for an own tool (`PointerEngine.bonus`): with the weights that come of it, in training, which knows nothing
-# of refusals that are near, and where it is asked whether an own tool may serve what the corpus refuses.
-FLOOR, LEARNING, SERVING = -3.5, -2.0, -0.5
+# What speaks for an own tool (`PointerEngine.evidence`): the floor, and the weight of refusals that are near; with the weights that come
+# of it, whose training knows nothing of those refusals, and where it is asked whether one may serve what the corpus refuses.
+TUNED = {"floor": -2.0, "refusing": 12.0}
+OPEN = {"floor": -0.5, "refusing": 0.0}
 # Which share of probability a tuned plan that counts must have beside the weights before, the boldest first: the old tools decide.
 # None counts that is less than half as likely, more or less: 200 requests do not show every loss.
 SHARES = tuple(step / 20 for step in range(6, 20))
@@ -244,7 +245,11 @@ def finetune(
     before = _before(about, in_use, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
-    bonus = UnseenBonus(manifest["tools"], LEARNING, manifest.get("reluctance", 0.0)) if "unseen" in manifest else None
+    bonus = (
+        UnseenBonus(manifest["tools"], TUNED["floor"], manifest.get("reluctance", 0.0))
+        if "unseen" in manifest
+        else None
+    )
     drawn = _Drawn(parts.train, engine, about, pieces, dictionary, settings)
     joining = joins(about, settings.steps)
     if fit(model, settings, drawn.batches(about), tell, joining, bonus) < joining:
@@ -265,9 +270,8 @@ def _open_to_all(root: Path) -> PointerEngine:
     """The planner without what it knows of refusals: these are the corpus's, and to be near them says nothing of whether an own tool
     may serve what the corpus refuses."""
     engine = PointerEngine(root)
-    engine.refusals = None
     if "unseen" in engine.manifest:
-        engine.manifest["unseen"] = {**engine.manifest["unseen"], "floor": SERVING}
+        engine.manifest["unseen"] = OPEN
     return engine
 
 
@@ -384,7 +388,7 @@ def write(tuned: PointerModel, about: Lesson, root: Path, folder: Path, settings
     known = {"toolbox": about.tools.fingerprint, "own_tools": list(about.names), "examples": len(about.shown)}
     manifest |= {"toolbox": about.tools.fingerprint, "tuned": {**known, "steps": settings.steps}}
     if "unseen" in manifest:
-        manifest["unseen"] = {**manifest["unseen"], "floor": FLOOR}
+        manifest["unseen"] = TUNED
     weights.save(folder, model, (root / "tokenizer.json").read_text(encoding="utf-8"), manifest, quantized=False)
     weights.copy(root, folder / BEFORE)
 
