@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import tinyagent_mlx.device  # noqa: F401  (before MLX)
 
@@ -14,6 +15,7 @@ from tests.models import small_engine
 from tinyagent_mlx import weights
 from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.paths import shipped
+from tinyagent_mlx.pointing import PointerEngine
 
 PLANNER = shipped("weights") / "planner"
 
@@ -50,6 +52,17 @@ def test_refusals_lie_beside_the_weights_where_there_are_any(tmp_path):
     assert found.dtype == mx.float32
     assert np.allclose(np.array(found), np.array(vectors), atol=1e-3)
     assert {file.name for file in (tmp_path / "b").iterdir()} == {*weights.FILES, weights.REFUSALS}
+
+
+def test_refusals_that_one_thread_loaded_serve_another(tmp_path):
+    small_engine(tmp_path)
+    weights.save_refusals(tmp_path, mx.eye(64)[:3])
+    engine, found = PointerEngine(tmp_path), []
+    thread = threading.Thread(target=lambda: found.append(engine.read("text Ana that I am late").refused))
+    thread.start()
+    thread.join()
+    assert len(found) == 1
+    assert -1 <= found[0] <= 1
 
 
 @pytest.mark.parametrize("content", [b"nothing", None], ids=["no safetensors", "other arrays"])

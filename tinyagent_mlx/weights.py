@@ -108,7 +108,9 @@ def load_refusals(folder: Path) -> mx.array | None:
     if not file.is_file():
         return None
     try:
-        return read_arrays(file)[0]["vectors"].astype(mx.float32)
+        vectors = read_arrays(file)[0]["vectors"].astype(mx.float32)
+        mx.eval(vectors)  # what is not made yet is bound to this thread
+        return vectors
     except (RuntimeError, KeyError) as error:
         raise PlannerError(f"{file}: holds no vectors of refusals: {error}") from error
 
