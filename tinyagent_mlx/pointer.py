@@ -133,7 +133,7 @@ class Retrieval(nn.Module):
         named = self.tool(tools)
         size = named.shape[-1]
         before = named @ self.hidden.weight[:, size : 2 * size].T + self.hidden.bias
-        return Looked(self.query(tools), named, before, _direction(tools).T)
+        return Looked(self.query(tools), named, before, direction(tools).T)
 
     def __call__(self, states: mx.array, mask: mx.array, looked: Looked) -> mx.array:
         """states [B, L, e], additive mask [B, L] → logits [B, T]: `out(gelu(hidden([found, named, found · named])))`."""
@@ -150,8 +150,8 @@ def _cosines(states: mx.array, mask: mx.array, named: mx.array) -> mx.array:
     """Ten times those of each tool's direction [e, T] with the mean of the request's tokens and with the nearest: [B, T, 2]."""
     valid = (mask == 0)[..., None]
     mean = (states * valid).sum(axis=1, keepdims=True) / valid.sum(axis=1, keepdims=True)
-    tokens = mx.where(valid, _direction(states) @ named, -1.0)
-    return 10 * mx.stack([(_direction(mean) @ named)[:, 0], tokens.max(axis=1)], axis=-1)
+    tokens = mx.where(valid, direction(states) @ named, -1.0)
+    return 10 * mx.stack([(direction(mean) @ named)[:, 0], tokens.max(axis=1)], axis=-1)
 
 
 def _gelu(x: mx.array) -> mx.array:
@@ -162,7 +162,8 @@ def _gelu(x: mx.array) -> mx.array:
     return x * mx.sigmoid(x * (1.5957691216 + 0.0713548163 * x * x))
 
 
-def _direction(vectors: mx.array) -> mx.array:
+def direction(vectors: mx.array) -> mx.array:
+    """Vectors [..., e] brought to length 1."""
     return vectors / mx.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
@@ -206,7 +207,7 @@ class PointerModel(nn.Module):
     @staticmethod
     def unit(vectors: mx.array) -> mx.array:
         """Rows [N, e] at length √e."""
-        return vectors / mx.linalg.norm(vectors, axis=-1, keepdims=True) * vectors.shape[-1] ** 0.5
+        return direction(vectors) * vectors.shape[-1] ** 0.5
 
     def remember(self, states: mx.array, valid: mx.array, first: mx.array, word_valid: mx.array) -> Memory:
         """Prepare encoder states for the decoder; `first` [B, W] is each word's first token."""
@@ -244,7 +245,7 @@ class PointerModel(nn.Module):
         """
         constants = mx.zeros((len(needed), 0))
         if len(schema.constants):
-            near = _cosines(states, mx.where(valid, 0.0, -1e9), _direction(schema.constants).T)
+            near = _cosines(states, mx.where(valid, 0.0, -1e9), direction(schema.constants).T)
             constants = near @ self.choice.weight[0, :2]
         before = mx.zeros((len(needed), SPECIALS))
         return mx.concatenate([before, self.hint * mx.stop_gradient(needed), constants], axis=-1)

@@ -20,7 +20,7 @@ from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.encoder import WordTokenizer
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
-from tinyagent_mlx.pointer import Looked, Schema
+from tinyagent_mlx.pointer import Looked, Schema, direction
 from tinyagent_mlx.schema import Asks, encode_asks, encode_schema
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.vectorcache import Vectors
@@ -126,7 +126,8 @@ class PointerEngine:
         """The retriever's logit of each tool [tools], and how much speaks for each that training never saw [tools].
 
         The latter joins the logit with how near the request comes to the tool's description and examples, and with how much nearer it
-        comes to what is known to be refused; it is -inf for tools that training saw. Retriever and planner, and who of two planners answers, ask for the same: it is kept till the next.
+        comes to what is known to be refused; it is -inf for tools that training saw. Retriever and planner, and who of two planners
+        answers, ask for the same: it is kept till the next.
         """
         if self._weighed and self._weighed[0] is read and self._weighed[1] is compiled:
             return self._weighed[2]
@@ -184,7 +185,7 @@ class PointerEngine:
         """The largest cosine of a request's vector [e] with those that are known to be refused, -1 where none is known."""
         if self.refusals is None:
             return -1.0
-        return float((self.refusals @ (vector / mx.linalg.norm(vector))).max())
+        return float((self.refusals @ direction(vector)).max())
 
 
 def _chances(logits: np.ndarray) -> np.ndarray:

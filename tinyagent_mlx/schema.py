@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyagent_mlx.decisions import Layout
 from tinyagent_mlx.encoder import WordTokenizer
-from tinyagent_mlx.pointer import PointerModel, Schema
+from tinyagent_mlx.pointer import PointerModel, Schema, direction
 from tinyagent_mlx.vectorcache import Vectors
 from tinyagent_mlx.words import split_words
 
@@ -48,8 +48,7 @@ class Asks:
         """The cosine of a request's vector [e] with each tool's nearest ask: [tools], -1 where a tool has none."""
         out = np.full(tools, -1.0, np.float32)
         if len(self.owners):
-            unit = request / mx.linalg.norm(request)
-            np.maximum.at(out, self.owners, np.array(self.vectors @ unit))
+            np.maximum.at(out, self.owners, np.array(self.vectors @ direction(request)))
         return out
 
 

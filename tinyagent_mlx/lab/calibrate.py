@@ -33,6 +33,7 @@ from tinyagent_mlx.evaluation import evaluate
 from tinyagent_mlx.lab import corpus
 from tinyagent_mlx.lab.generate import Generator
 from tinyagent_mlx.lab.madeup import HELD_BACK, read_madeup
+from tinyagent_mlx.pointer import direction
 from tinyagent_mlx.pointing import PointerEngine, PointerPlanner, PointerRetriever
 from tinyagent_mlx.retriever import EveryTool
 from tinyagent_mlx.toolbox import Example, Toolbox
@@ -92,8 +93,7 @@ def refusal_vectors(engine: PointerEngine, tools: Toolbox, seed: int = 0) -> mx.
     """Unit vectors [N, e] of what the training part of the corpus refuses, each wording once."""
     refused = [w for w in corpus.split(corpus.read_corpus()).train if w.plan.refused]
     fill = Generator(refused, tools, WORDS, seed).fill
-    vectors = mx.stack([engine.read(fill([wording]).request).vector for wording in refused])
-    return vectors / mx.linalg.norm(vectors, axis=-1, keepdims=True)
+    return direction(mx.stack([engine.read(fill([wording]).request).vector for wording in refused]))
 
 
 def unseen_floor(engine: PointerEngine, tools: Toolbox, seed: int = 0) -> dict[str, float]:

@@ -48,7 +48,7 @@ from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, families, read_madeup
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
 from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell, fit
 from tinyagent_mlx.plan import Plan
-from tinyagent_mlx.pointer import PointerModel
+from tinyagent_mlx.pointer import PointerModel, direction
 from tinyagent_mlx.pointing import (
     BEFORE,
     MOST,
@@ -136,7 +136,7 @@ class UnseenBonus:
         if not self._owned.size:
             return mx.zeros_like(needed)
         mean = (states * valid[..., None]).sum(axis=1)
-        near = mean / mx.linalg.norm(mean, axis=-1, keepdims=True) @ self._vectors.T
+        near = direction(mean) @ self._vectors.T
         nearness = mx.where(mx.array(self._owned), near[:, None], -1.0).max(axis=-1)
         bonus = mx.clip((needed + NEARNESS * nearness - self.floor) * STEEPNESS, 0.0, MOST)
         return mx.stop_gradient(bonus * mx.array(self._owned.any(axis=1).tolist()))
