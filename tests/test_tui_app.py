@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from textual import events
 
 from tests.tui_fakes import (
     FakeDesktop,
@@ -137,6 +138,20 @@ def test_who_begins_to_type_over_the_greeting_is_in_the_prompt(tmp_path):
             await pilot.press(*"remind me", "space", *"now")
             await until(pilot, lambda: getattr(app.screen, "prompt", None) and len(app.screen.prompt.text) >= 13)
             assert app.screen.prompt.text == "remind me now"
+
+    asyncio.run(flow())
+
+
+def test_enter_right_after_letters_over_the_greeting_asks_what_was_typed(tmp_path):
+    async def flow():
+        planner = FakePlanner("")
+        app = make_app(planner, home=tmp_path / "home")
+        async with app.run_test() as pilot:
+            await until(pilot, lambda: app.screen.query("#requests"))
+            for key in (*"now", "enter"):  # before the prompt is there
+                app.post_message(events.Key(key, key if len(key) == 1 else "\r"))
+            await until(pilot, lambda: planner.asked)
+            assert planner.asked == ["now"]
 
     asyncio.run(flow())
 

@@ -226,8 +226,9 @@ class TinyAgentApp(App[None]):
     async def on_doctor_screen_typed(self, event: DoctorScreen.Typed) -> None:
         await self.switch_mode("ask")
         if isinstance(self.screen, AskScreen):
-            self.screen.prompt.focus()
-            self.screen.prompt.insert(event.character)
+            prompt = self.screen.prompt
+            prompt.focus()
+            prompt.action_submit() if event.character == "\n" else prompt.insert(event.character)
 
     async def on_history_screen_again(self, event: HistoryScreen.Again) -> None:
         await self._to_prompt(event.request)

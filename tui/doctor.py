@@ -49,7 +49,7 @@ class DoctorScreen(Screen[None]):
             super().__init__()
 
     class Typed(Message):
-        """Somebody began to write a request: it belongs into the prompt."""
+        """Somebody writes a request: the character belongs into the prompt; a line's end, "\\n", submits it."""
 
         def __init__(self, character: str):
             self.character = character
@@ -58,6 +58,7 @@ class DoctorScreen(Screen[None]):
     def __init__(self, checks: Callable[[], Iterable[Check]], examples: tuple[str, ...], home: Path | None = None):
         super().__init__()
         self.checks, self.examples, self.home = checks, examples, home
+        self._typed = False  # since the screen came up
 
     def compose(self) -> ComposeResult:
         yield TitleBar("Doctor")
@@ -96,7 +97,11 @@ class DoctorScreen(Screen[None]):
     def on_key(self, event: events.Key) -> None:
         if event.character and event.is_printable:
             event.stop()
+            self._typed = True
             self.post_message(self.Typed(event.character))
+
+    def on_screen_resume(self) -> None:
+        self._typed = False
 
     def action_scroll_page(self, pages: int) -> None:
         view = self.query_one("#doctor")
@@ -104,4 +109,6 @@ class DoctorScreen(Screen[None]):
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
-        self.post_message(self.Tried(self.examples[event.option_index]))
+        """An Enter that comes right after letters, before the prompt is there, is theirs."""
+        example = self.examples[event.option_index]
+        self.post_message(self.Typed("\n") if self._typed else self.Tried(example))
