@@ -109,6 +109,14 @@ def test_letters_typed_at_the_bar_go_to_the_prompt_and_approve_nothing():
             assert pilot.app.screen.prompt.has_focus
             assert pilot.app.screen.bar.asking
             assert not desktop.calls
+            assert "Tab goes to the answers." in text_of(pilot, "#question")
+            await pilot.press("tab")
+            await until(pilot, lambda: "Tab goes" not in text_of(pilot, "#question"))
+            await unlock(pilot)
+            await pilot.press("a")
+            await done(pilot)
+            assert desktop.calls
+            assert pilot.app.screen.prompt.text == "also"
 
     run(flow())
 

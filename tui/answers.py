@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
@@ -19,7 +18,7 @@ _COLOURS = {"success": "$text-success bold", "error": "$text-error bold", "warni
 
 
 class Answers(Static, can_focus=True):
-    """`lit` is the answer that Enter takes, "" for none."""
+    """`lit` is the answer that Enter takes, "" for none. While the keys go elsewhere, it says how they come back."""
 
     BINDINGS: ClassVar = [
         Binding("right,tab", "light(1)", show=False),
@@ -51,7 +50,10 @@ class Answers(Static, can_focus=True):
             # a space that does not break: an answer stays in one piece
             answer = Content.styled(f"\N{NO-BREAK SPACE}{text.replace(' ', chr(0xA0))}\N{NO-BREAK SPACE}", style)
             parts.append(answer.stylize(Style.from_meta({"@click": f"pick({name!r})"})))
-        lines = [Content.styled(self._question, "bold"), Content("  ").join(parts)]
+        question = Content.styled(self._question, "bold")
+        if parts and not self.has_focus:
+            question += Content.styled("  Tab goes to the answers.", "dim")
+        lines = [question, Content("  ").join(parts)]
         self.update(Content("\n").join([line for line in lines if line]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -74,8 +76,11 @@ class Answers(Static, can_focus=True):
             self._draw()
             self.refresh_bindings()
 
-    def on_blur(self, event: events.Blur) -> None:
-        self._light("")
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
+        if not has_focus:
+            self.lit = ""
+        self._draw()
 
     def action_take(self) -> None:
         self.post_message(self.Taken(self.lit))

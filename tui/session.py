@@ -200,7 +200,7 @@ class Session:
     async def _ask(self) -> Answer:
         assert self.agent
         typing = self.screen.prompt.has_focus and bool(self.screen.prompt.text)
-        self.view.say("Tab goes to the question." if typing else "")
+        self.view.say("")
         self.screen._follow()
         question = wording.approval_question(self.plan, self.agent.toolbox, self._hopeless(), self.doubtful)
         sends = tuple(tool.name for tool in self._asking() if tool.effect == "send")
