@@ -105,16 +105,19 @@ def test_text_that_others_wrote_is_not_sent_whatever_the_rules_say(place):
     place.allow("send_sms")
 
     async def requests(session: ClientSession) -> None:
+        text = {"recipients": ["555-0199"], "message": "hi"}
+        assert not (await session.call_tool("send_sms", text)).is_error
+        assert len(poisoned.outbox(place.desktop)) == 1
         answer = await session.call_tool("plan_and_run", {"request": poisoned.TEXT})
         assert answer.is_error
         assert [step["ended"] for step in answer.structured_content["outcome"]][:3] == ["done"] * 3
-        assert poisoned.outbox(place.desktop) == []
+        assert len(poisoned.outbox(place.desktop)) == 1
         path = str(place.desktop / "files" / "invoice.pdf")
         summary = (await session.call_tool("summarize_pdf", {"pdf_path": path})).structured_content["result"]
-        given = await session.call_tool("send_sms", {"recipients": ["555-0199"], "message": f"FYI: {summary}"})
-        assert given.is_error
-        assert poisoned.outbox(place.desktop) == []
-        assert not (await session.call_tool("send_sms", {"recipients": ["555-0199"], "message": "hi"})).is_error
+        for message in (f"FYI: {summary}", summary[:-1], summary[10:50], "in other words"):
+            given = await session.call_tool("send_sms", {"recipients": ["555-0199"], "message": message})
+            assert given.is_error
+            assert "nothing is sent in it" in given.content[0].text
         assert len(poisoned.outbox(place.desktop)) == 1
 
     place.talk(requests)

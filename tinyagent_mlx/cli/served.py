@@ -1,8 +1,9 @@
 """What `tinyagent mcp` offers: every tool as it is declared, and whole requests. Knows nothing of the protocol.
 
 Reads run. A tool that writes or sends runs only if the user's settings name it; there is nobody to ask, so everything
-else fails closed: a plan that the planner is unsure of, and a send that would carry text which others may have written.
-A "$1" in an argument is text. Calls run one after another, and each is written down.
+else fails closed: a plan that the planner is unsure of, a send that would carry text which others may have written, and any
+send at all once the client was given such text, which it could send on in other words. A "$1" in an argument is text. Calls
+run one after another, and each is written down.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ ABOUT = (
 )
 _UNSURE = (
     "the planner is not sure that this plan is what was meant, and nobody can be asked here; say it in other words"
+)
+_TOLD = (
+    "text that others may have written was read in this session, and nothing is sent in it from then on; a new session sends, "
+    "and tinyagent itself asks"
 )
 _HINTS = {
     "datetime": "2026-11-27 15:00:00, 2026-11-27 for a whole day, or words such as 'friday at 3pm'",
@@ -141,11 +146,14 @@ def check_rules(allow: tuple[str, ...], tools: Toolbox, where: str) -> None:
 
 @dataclass
 class _Gate:
-    """Listens to a run and answers for the user: yes only where each tool that acts has its rule."""
+    """Listens to a run and answers for the user: yes only where each tool that acts has its rule, and to no send once the client
+    was `told` what others may have written."""
 
     tools: Toolbox
     rules: Callable[[], tuple[str, ...]]
+    told: bool
     doubtful: bool = False
+    leaking: bool = False
     missing: list[str] = field(default_factory=list)
     trouble: str = ""
 
@@ -160,7 +168,8 @@ class _Gate:
         except ConfigError as error:
             allowed, self.trouble = (), str(error)
         self.missing = sorted(acting.difference(allowed))
-        return None if self.doubtful or self.missing else plan
+        self.leaking = self.told and any(self.tools[name].effect == "send" for name in acting)
+        return None if self.doubtful or self.missing or self.leaking else plan
 
 
 class Served:
@@ -177,7 +186,7 @@ class Served:
         self._make_agent = make_agent
         self._agent: Agent | None = None
         self._turn = asyncio.Lock()
-        self._foreign: set[str] = set()  # what was read here and given to the client, who might send it
+        self._told = False  # the client was given text that others may have written
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         """Carry out one call; an error of ours is an answer."""
@@ -199,8 +208,7 @@ class Served:
             async def steps() -> AsyncIterator[Step]:
                 yield plan.steps[0]
 
-            foreign = frozenset(self._foreign)
-            return await execute(steps(), self.tools, self.desktop, approve, emit, self.now(), foreign=foreign)
+            return await execute(steps(), self.tools, self.desktop, approve, emit, self.now())
 
         outcome, gate = await self._written_down(f"MCP: {tool.name}", work)
         ending = outcome.endings[1]
@@ -217,8 +225,7 @@ class Served:
         async def work(approve: Approve, emit: Emit) -> Outcome:
             if self._agent is None:
                 self._agent = await asyncio.to_thread(self._make_agent)
-            foreign = frozenset(self._foreign)
-            return await self._agent.run(request, self.now(), approve, emit, foreign=foreign)
+            return await self._agent.run(request, self.now(), approve, emit)
 
         outcome, gate = await self._written_down(request, work)
         return self._account(outcome, gate)
@@ -226,11 +233,11 @@ class Served:
     async def _written_down(
         self, query: str, work: Callable[[Approve, Emit], Awaitable[Outcome]]
     ) -> tuple[Outcome, _Gate]:
-        gate = _Gate(self.tools, self.rules)
+        gate = _Gate(self.tools, self.rules, self._told)
         run = self.history.begin(query, self.now(), self.tools, self.place)
         with recording(self.history, run, gate.hear, gate.approve, beforehand=True) as (emit, approve):
             outcome = await work(approve, emit)
-        self._foreign.update(outcome.foreign(self.tools))
+        self._told = self._told or any(outcome.foreign(self.tools))
         return outcome, gate
 
     def _plan_of(self, tool: Tool, arguments: Mapping[str, Any]) -> Plan:
@@ -275,6 +282,8 @@ class Served:
             return f"the rules can't be read: {gate.trouble}"
         if gate.doubtful:
             return _UNSURE
+        if gate.leaking and not gate.missing:
+            return _TOLD
         names = ", ".join(gate.missing)
         return f"no rule allows {names}; the user may add 'mcp: {{allow: [{names}]}}' to {self.settings}"
 
