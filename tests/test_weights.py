@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 
-import tinyagent_mlx.device  # noqa: F401  (before MLX)
+from tinyagent_mlx import device  # before MLX
 
+# isort: split
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -37,6 +38,16 @@ def test_what_is_written_is_read_back(tmp_path):
     here, there = weights.flat(engine.model.parameters()), weights.flat(again.parameters())
     assert here.keys() == there.keys()
     assert all(bool(mx.array_equal(here[name], there[name])) for name in here)
+
+
+def test_a_machine_with_a_gpu_has_the_same_planner(monkeypatch, shipped_tools):
+    text = "text Ines that I'm late and put a sync with Sid on Friday at 3pm"
+    here = PointerEngine(PLANNER)
+    logits = here.first_decision(text, shipped_tools)[0]
+    monkeypatch.setattr(device, "on_gpu", lambda: True)
+    there = PointerEngine(PLANNER)
+    assert weights.flat(there.model.trainable_parameters()).keys() == weights.flat(here.model.parameters()).keys()
+    assert np.allclose(there.first_decision(text, shipped_tools)[0], logits, atol=1e-3)
 
 
 def test_refusals_lie_beside_the_weights_where_there_are_any(tmp_path):
