@@ -63,6 +63,37 @@ def test_changed_lookup_runs_again_and_its_new_result_is_used():
     asyncio.run(flow())
 
 
+FOLLOWING = """1. open_and_get_file_path("roadmap")
+2. summarize_pdf("$1")
+3. create_note("sum", "$2", "")
+4. create_note("other", "x", "")"""
+
+
+@pytest.mark.parametrize("dropped", [False, True], ids=["with another write", "alone"])
+def test_what_takes_a_changed_step_s_result_is_asked_about(dropped):
+    async def flow():
+        desktop = FakeDesktop(answers={("open_and_get_file_path", "roadmap"): NotFound("no such file", "")})
+        async with make_app(FakePlanner(FOLLOWING), desktop).run_test(size=(100, 40)) as pilot:
+            screen = await to_editor(pilot)
+            field(screen, 1, "file_name").field.value = "Q3 roadmap.pdf"
+            if dropped:
+                field(screen, 4, "name").field.focus()
+                await pilot.press("ctrl+x")
+                assert screen.dropped == {4}
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: not isinstance(pilot.app.screen, EditScreen))
+            await unlock(pilot)
+            assert not desktop.called("create_note")
+            wanted = "1 step writes" if dropped else "2 steps write"
+            assert wanted in text_of(pilot, "#question")
+            await pilot.press("a")
+            await pilot.pause(TYPING + 0.1)
+            await done(pilot)
+            assert [note["name"] for note in desktop.called("create_note")].count("sum") == 1
+
+    asyncio.run(flow())
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [

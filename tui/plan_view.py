@@ -7,7 +7,7 @@ of the screen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from textual.content import Content
 
@@ -62,12 +62,13 @@ class StepNode:
             self.known[number] = value
             self._set(self.state, self.line, self.seconds)
 
-    def replace(self, step: Step) -> None:
-        """Show changed arguments; a result of the old ones no longer counts."""
-        if step != self.step:
-            self.step, self.result = step, ""
-            self.known = {k: value for k, value in self.known.items() if k in step.depends_on()}
-            self._set("waiting", "changed by you")
+    def replace(self, step: Step, known: Collection[int]) -> None:
+        """Show it with the arguments that it has now, and wait: a result from before no longer counts. Of the earlier steps' results
+        those of the `known` still hold."""
+        line = "changed by you" if step != self.step else "waits for the steps that you changed"
+        self.step, self.result = step, ""
+        self.known = {k: self.known[k] for k in known}
+        self._set("waiting", line)
 
     def drop(self) -> None:
         self._set("dropped", "left out by you")

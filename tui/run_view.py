@@ -123,13 +123,18 @@ class RunView:
             node.tick()
 
     def edited(self, plan: Plan) -> None:
-        """Show an edited plan: same numbers, other arguments, some steps gone."""
+        """Show an edited plan: same numbers, other arguments, some steps gone. What takes the result of a changed step, directly or
+        not, waits again as well: it is carried out anew."""
         kept = {step.id: step for step in plan.steps}
+        again: set[int] = set()
         for number, node in self.nodes.items():
-            if number in kept:
-                node.replace(kept[number])
-            else:
+            if number not in kept:
                 node.drop()
+                continue
+            step = kept[number]
+            if step != node.step or not again.isdisjoint(step.depends_on()):
+                again.add(number)
+                node.replace(step, [k for k in node.known if k in step.depends_on() and k not in again])
 
     def approved(self) -> None:
         for node in self.nodes.values():

@@ -144,9 +144,13 @@ class Session:
                 return None
             if answer.choice == "always":
                 await self._allow(answer.sends)
+            edited = None if self.plan == plan else self.plan
             if answer.choice != "moot":
-                self._write("approved", None if self.plan == plan else self.plan)
-            break
+                self._write("approved", edited)
+            elif edited:
+                self._write("asked", edited)  # nothing of it can act any more, its reads may
+            return self._go()
+        self._write("approved", self.plan)  # an edit left nothing to ask about
         return self._go()
 
     def _go(self) -> Plan:
