@@ -163,6 +163,29 @@ def test_notes_are_made_read_and_extended(call):
         call("open_note", name="Pancakes")
 
 
+def test_a_note_that_another_program_wrote_is_read_and_keeps_its_bytes(call, desktop, shipped_tools):
+    file = desktop.folder / "notes" / "Alt.md"
+    file.write_bytes(b"Caf\xe9 um drei\n")
+    assert call("open_note", name="Alt").value == "Caf\N{REPLACEMENT CHARACTER} um drei"
+    added = call("append_note_content", name="Alt", content="und Tee")
+    assert file.read_bytes() == b"Caf\xe9 um drei\nund Tee\n"
+    asyncio.run(desktop.undo(shipped_tools["append_note_content"], added.handle))
+    assert file.read_bytes() == b"Caf\xe9 um drei\n"
+
+
+def test_a_card_that_is_none_hides_nobody_else(call, desktop):
+    (desktop.folder / "contacts" / "zz.vcf").write_bytes(b"\xff\xfe")
+    assert call("get_email_address", name="Sid").value == "sid.patel@example.com"
+    with pytest.raises(NotFound, match=r"zz\.vcf can't be read"):
+        call("get_email_address", name="Zebulon")
+
+
+def test_a_calendar_file_that_is_none_stands_in_no_undo_s_way(call, desktop, shipped_tools):
+    made = call("create_calendar_event", title="sync", start_date="2026-11-27 15:00:00")
+    (desktop.folder / "calendar" / "aa.ics").write_text("nothing")
+    assert "sync" in asyncio.run(desktop.undo(shipped_tools["create_calendar_event"], made.handle))
+
+
 def test_a_note_s_name_cannot_leave_the_folder(call, desktop):
     (file,) = call("create_note", name="../../evil", content="x", folder="../..").files
     assert file.resolve().is_relative_to((desktop.folder / "notes").resolve())

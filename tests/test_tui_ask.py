@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tests.tui_fakes import SYNC, FakeDesktop, FakePlanner, ask, done, make_app, text_of, to_approval, unlock, until
-from tinyagent_mlx.errors import Ambiguous, NotFound, OutcomeUnknown, PlannerError
+from tinyagent_mlx.errors import Ambiguous, NotFound, OutcomeUnknown, PlannerError, StepError
 from tui.approval import TYPING
 
 REMINDER = '1. create_reminder("call the dentist", "tomorrow at 9am", "", "", 0, False)'
@@ -311,6 +311,21 @@ def test_result_is_copied_and_opened_and_the_step_previewed():
             await pilot.press("escape", "p")
             await pilot.pause()
             assert "get_email_address with {'name': 'Sid'}" in pilot.app.screen.query_one("TextArea").text
+
+    run(flow())
+
+
+def test_a_step_that_has_no_preview_says_why():
+    class Without(FakeDesktop):
+        def preview(self, tool, arguments):
+            raise StepError(f"{tool.name} has no script")
+
+    async def flow():
+        async with make_app(FakePlanner(LOOKUP), Without()).run_test() as pilot:
+            await ask(pilot, "sid's address")
+            await done(pilot)
+            await pilot.press("tab", "p")
+            await until(pilot, lambda: any("has no script" in n.message for n in pilot.app._notifications))
 
     run(flow())
 

@@ -120,6 +120,7 @@ CUT_OFF = {
     "no answer": (Undoer(OutcomeUnknown("no answer")), OutcomeUnknown),
     "too slow": (Undoer(seconds=5), OutcomeUnknown),
     "stopped": (Undoer(asyncio.CancelledError()), asyncio.CancelledError),
+    "a fault": (Undoer(ValueError("no calendar")), OutcomeUnknown),
 }
 
 

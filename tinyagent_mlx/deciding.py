@@ -199,7 +199,7 @@ class Decoding:
         """Log-probabilities of the next decision over the candidates, -inf for what is not legal."""
         scores = np.array(self._logits(cursor), dtype=np.float64)
         if cursor.kind == TOOL and not cursor.steps:
-            scores[END_PLAN] -= self.prior.reluctance + self.prior.bonus.max()
+            scores[END_PLAN] -= self.prior.reluctance + self.prior.bonus.max(initial=0.0)
         if cursor.kind == TOOL:
             scores[SPECIALS : SPECIALS + len(self.prior.bonus)] += self.due(cursor)
         return _log_softmax(np.where(legal, scores, -np.inf))

@@ -280,6 +280,8 @@ class _Run:
         except StepError as error:
             choices = error.choices if isinstance(error, Ambiguous) else ()
             self._end(StepFailed(step, str(error), error.advice, time.monotonic() - began, choices))
+        except Exception as error:  # a fault of the desktop's must not take the other steps with it
+            self._cut_off(step, tool, f"{tool.name} has a fault: {type(error).__name__}: {error}", began)
         else:
             self._end(StepDone(step, result, time.monotonic() - began))
 

@@ -17,6 +17,7 @@ from tinyagent_mlx.plan import Step
 from tinyagent_mlx.toolbox import Tool, Toolbox
 
 QUOTED = 8  # characters from which a text inside a longer one counts as taken from it
+RUN = 5  # words in a row from which on a part of a text does
 _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+")
 _PATH = re.compile(r"(/|[A-Za-z]:\\)[^\x00-\x1f]*")
 
@@ -61,8 +62,16 @@ def lets_out(
 
 
 def _holds(given: str, text: str) -> bool:
-    """Whether a text is in what is given. A word or two that happen to be the same are no quotation."""
-    return bool(text.strip()) and (given == text or (len(text) >= QUOTED and text in given))
+    """Whether a text, or a part of it, is in what is given. A few words that happen to be the same are no quotation."""
+    if text.strip() and (given == text or (len(text) >= QUOTED and text in given)):
+        return True
+    return not _runs(given).isdisjoint(_runs(text))
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    """Each `RUN` words in a row, whatever stands between them."""
+    words = re.findall(r"\w+", text.casefold())
+    return {tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1)}
 
 
 def _texts(arguments: Mapping[str, Any]) -> Iterator[str]:

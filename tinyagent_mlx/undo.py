@@ -77,5 +77,9 @@ async def undo(history: History, desktop: Desktop, tools: Toolbox, run: int, num
     except asyncio.CancelledError:
         history.undo_failed(run, number, "stopped while it ran", again=False)
         raise
+    except Exception as error:  # a fault of the desktop's
+        why = f"undoing {tool.name} has a fault: {type(error).__name__}: {error}"
+        history.undo_failed(run, number, why, again=False)
+        raise OutcomeUnknown(why, f"look in {tool.app} whether it is undone") from error
     history.mark_undone(run, number, text)
     return text

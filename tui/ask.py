@@ -273,7 +273,12 @@ class AskScreen(Screen[None]):
 
         agent = await self.engine.agent()
         values = (map_references(value, lambda k: f"<result of step {k}>") for value in node.step.arguments)
-        self._read(f"{title}: what it runs", agent.desktop.preview(node.tool, node.tool.bind(values)))
+        try:
+            text = agent.desktop.preview(node.tool, node.tool.bind(values))
+        except (TinyAgentError, OSError) as error:
+            self.notify(str(error), title=title, severity="error", markup=False)
+        else:
+            self._read(f"{title}: what it runs", text)
 
     def _read(self, title: str, text: str) -> None:
         from tui.reader import ReaderScreen

@@ -62,7 +62,9 @@ class Session:
                     plan, self.screen.now(), self.approve, self._show, self.confirm, self.screen.foreign, request
                 )
             else:
-                outcome = await agent.run(request, self.screen.now(), self.approve, self._show, self.confirm)
+                outcome = await agent.run(
+                    request, self.screen.now(), self.approve, self._show, self.confirm, self.screen.foreign
+                )
         except BaseException as error:
             if self.record:
                 await self.record.end(str(error) or type(error).__name__)

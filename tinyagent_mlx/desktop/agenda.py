@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from icalendar import Calendar, Event, Todo, vCalAddress
+from icalendar import Calendar, Component, Event, Todo, vCalAddress
 
 from tinyagent_mlx.desktop.folder import free_name, write
 from tinyagent_mlx.errors import NotFound, StepError
@@ -85,10 +85,18 @@ def _store(folder: Path, entry: Event | Todo, name: str, now: datetime) -> tuple
     return uid, write(free_name(folder, name, ".ics"), calendar.to_ical())
 
 
+def _entries(file: Path) -> list[Component]:
+    """What a calendar file holds; nothing, where another program left one that is none."""
+    try:
+        return Calendar.from_ical(file.read_bytes()).subcomponents
+    except ValueError:
+        return []
+
+
 def delete_entry(folder: Path, uid: str) -> str:
     """Remove the entry with this UID; gives its title. Raises `NotFound` when it is gone already."""
     for file in sorted(folder.glob("*.ics")):
-        for entry in Calendar.from_ical(file.read_bytes()).subcomponents:
+        for entry in _entries(file):
             if str(entry.get("uid", "")) == uid:
                 file.unlink()
                 return str(entry.get("summary", ""))

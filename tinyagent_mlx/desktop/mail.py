@@ -76,7 +76,10 @@ def delete_draft(root: Path, key: str) -> str:
 
 def _text(message: EmailMessage) -> str:
     body = message.get_body(preferencelist=("plain", "html"))
-    return body.get_content().strip() if body else ""
+    try:
+        return body.get_content().strip() if body else ""
+    except LookupError as error:  # a character set that nobody knows
+        raise StepError(f"the message {str(message['Subject'] or '')!r} can't be read: {error}") from error
 
 
 def _message(arguments: Mapping[str, Any], subject: str, body: str, now: datetime) -> EmailMessage:

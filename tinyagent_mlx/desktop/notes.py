@@ -28,7 +28,7 @@ def find_note(root: Path, name: str, folder: str) -> Path:
 def read_note(root: Path, name: str, folder: str) -> tuple[str, Path]:
     """A note's text without its heading, and its file."""
     file = find_note(root, name, folder)
-    text = file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8", errors="replace")
     head, _, rest = text.partition("\n")
     return (rest if head.startswith("# ") else text).strip(), file
 
@@ -36,19 +36,17 @@ def read_note(root: Path, name: str, folder: str) -> tuple[str, Path]:
 def append_note(root: Path, name: str, content: str, folder: str) -> Path:
     """Add a paragraph to the end of a note."""
     file = find_note(root, name, folder)
-    text = file.read_text(encoding="utf-8").rstrip("\n")
-    return write(file, f"{text}\n{content}\n".encode())
+    return write(file, file.read_bytes().rstrip(b"\n") + f"\n{content}\n".encode())
 
 
 def remove_appended(root: Path, file: Path, content: str) -> None:
     """Take an appended paragraph off again. Raises `StepError` when something was written after it."""
     if not file.is_file() or not _is_inside(file, root):
         raise NotFound(f"the note {file.stem!r} is gone")
-    text = file.read_text(encoding="utf-8")
-    tail = f"\n{content}\n"
+    text, tail = file.read_bytes(), f"\n{content}\n".encode()
     if not text.endswith(tail):
         raise StepError(f"the note {file.stem!r} was changed since; nothing was taken off")
-    write(file, (text[: -len(tail)] + "\n").encode())
+    write(file, text.removesuffix(tail) + b"\n")
 
 
 def _folder(root: Path, name: str, create: bool) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import vobject
 
 from tinyagent_mlx.desktop.folder import free_name, match, write
-from tinyagent_mlx.errors import NotFound, StepError
+from tinyagent_mlx.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Person:
     nicknames: tuple[str, ...] = ()
 
 
-def read_people(folder: Path) -> list[Person]:
-    """Every contact of a folder. Raises `StepError` naming a card that cannot be read."""
-    people = []
+def read_people(folder: Path) -> tuple[list[Person], list[str]]:
+    """Every contact of a folder, and the names of files that are no cards."""
+    people, others = [], []
     for file in sorted(folder.glob("*.vcf")):
         try:
             for card in vobject.readComponents(file.read_text(encoding="utf-8")):
                 people.append(_person(card))
-        except (vobject.base.ParseError, UnicodeDecodeError, AttributeError) as error:
-            raise StepError(f"{file}: is no vCard: {error}") from error
-    return people
+        except (vobject.base.ParseError, UnicodeDecodeError, AttributeError):
+            others.append(file.name)
+    return people, others
 
 
 def _person(card: vobject.base.Component) -> Person:
@@ -42,8 +42,8 @@ def _person(card: vobject.base.Component) -> Person:
 
 
 def find_person(folder: Path, name: str) -> Person:
-    """The one person who is meant; "my sister" is looked up as "sister"."""
-    people = read_people(folder)
+    """The one person who is meant; "my sister" is looked up as "sister". Raises `NotFound` or `Ambiguous`."""
+    people, others = read_people(folder)
     names = {}
     for index, person in enumerate(people):
         names[str(index)] = person.name
@@ -51,7 +51,12 @@ def find_person(folder: Path, name: str) -> Person:
     bare = name.strip()
     for prefix in ("my ", "the ", "our "):
         bare = bare[len(prefix) :] if bare.casefold().startswith(prefix) else bare
-    return people[int(match(bare, names, "contact").split("/")[0])]
+    try:
+        return people[int(match(bare, names, "contact").split("/")[0])]
+    except NotFound as error:
+        if not others:
+            raise
+        raise NotFound(f"{error}; {', '.join(others)} can't be read", error.advice) from error
 
 
 def phone_of(folder: Path, name: str) -> str:
