@@ -56,6 +56,20 @@ def about(tools, shipped_tools) -> ownworlds.Lesson:
     return replace(ownworlds.lesson(tools, shipped_tools, EXAMPLES), old_cases=4)
 
 
+def test_another_fine_tuning_lies_in_another_folder(tmp_path, about):
+    small_engine(tmp_path / "root")
+    small_engine(tmp_path / "others")
+    (tmp_path / "others" / "manifest.json").write_text("{}")
+    root, more = tmp_path / "root", replace(about, held=())
+    ways = [
+        (about, root, 144, 0), (more, root, 144, 0), (about, tmp_path / "others", 144, 0), (about, root, 40, 0),
+        (about, root, 144, 1),
+    ]  # fmt: skip
+    folders = [finetune.folder_of(tmp_path, *way) for way in ways]
+    assert len(set(folders)) == len(ways)
+    assert finetune.folder_of(tmp_path, *ways[0]) == folders[0]
+
+
 def settings(out: Path, steps: int):
     return replace(finetune.recipe(out, steps), batch=4, save_every=3)
 
@@ -425,6 +439,25 @@ def test_planners_are_installed_used_and_taken_back(tmp_path):
     assert planners.rollback() is None
     with pytest.raises(ConfigError, match="shipped planner is in use already"):
         planners.rollback()
+
+
+def test_a_rollback_goes_to_what_was_in_use_and_not_to_what_was_rejected(tmp_path):
+    planners = Planners(tmp_path / "planners")
+    for number in (1, 2, 3):
+        small_engine(tmp_path / "made", seed=number)
+        planners.install(tmp_path / "made")
+        if number == 2:
+            planners.rollback()
+    assert planners.rollback() == tmp_path / "planners" / "1"
+    assert planners.rollback() is None
+
+
+def test_what_an_older_version_installed_goes_back_by_number(tmp_path):
+    planners = Planners(tmp_path / "planners")
+    for number in (1, 2):
+        small_engine(tmp_path / "made", seed=number)
+        (planners.install(tmp_path / "made") / "installed_after").unlink()
+    assert planners.rollback() == tmp_path / "planners" / "1"
 
 
 def test_a_planner_that_is_gone_is_an_error_with_a_way_out(tmp_path):

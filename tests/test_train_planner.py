@@ -77,6 +77,17 @@ def trained(base, tmp_path_factory, shipped_tools):
     return out, [float(line.split("loss ")[1].split()[0]) for line in lines]
 
 
+def test_an_error_in_drawing_batches_ends_the_training():
+    def items():
+        yield 1
+        raise ValueError("no such slot")
+
+    drawn = train_planner.prefetch(items())
+    assert next(drawn) == 1
+    with pytest.raises(ValueError, match="no such slot"):
+        next(drawn)
+
+
 def test_the_loss_falls(trained):
     losses = trained[1]
     assert losses[-1] < losses[0] * 0.9

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
@@ -58,6 +60,35 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """BLAS on one thread, while small products are made one after another: to share each out costs more than it saves."""
-    return _pools().limit(limits=1, user_api="blas")
+class _OneThread:
+    """The limit holds for the whole process: it begins with the first who asks for it and ends with the last."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+        self._limit: AbstractContextManager[object] | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._limit = _pools().limit(limits=1, user_api="blas")
+                self._limit.__enter__()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0 and self._limit:
+                    self._limit.__exit__(None, None, None)
+
+
+_one_thread = _OneThread()
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """BLAS on one thread, while small products are made one after another: to share each out costs more than it saves.
+
+    Threads may be in it at once, and one of them more than once.
+    """
+    return _one_thread()

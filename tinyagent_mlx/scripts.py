@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tinyagent_mlx import shell
 from tinyagent_mlx.applescript import (
     BRACKETS,
     Block,
@@ -57,17 +58,6 @@ _CLASSES = ("item", "list", "text", "date", "record", "string", "number", "integ
             "word", "paragraph", "file", "alias", "script")  # fmt: skip
 _FOREIGN_MARKS = ("==", "!=", "&&", "||", "+=", "-=", ";", "//", "“", "”", "‘", "’")
 _OSASCRIPT = re.compile(r"\bosascript\b.*\s-e\b", re.DOTALL)
-_SHELLS = r"(?:(?:ba|z|k|da|c|tc|fi|tcl)?sh|python[\d.]*|perl|ruby|node|php|lua|swift|expect|osascript)"
-_RUNNERS = rf"(?:{_SHELLS}|awk|sed|eval|exec|source|\.|env|sudo|nohup|command|xargs)"
-_INTERPRETERS = (  # a command in which VALUE stands for each value
-    re.compile(r"(?:^|[\s;|&(])eval(?=\s)"),
-    re.compile(rf"(?:^|[\s;|&(/]){_SHELLS}\s+(?:-\S+\s+)*-\w*[ceEpr](?=\s)"),  # sh -c, python3 -c, perl -e, php -r
-    re.compile(rf"(?:^|[\s;|&(/]){_RUNNERS}\s+(?:-\S+\s+)*VALUE"),  # the value is the program
-    re.compile(rf"\|\s*(?:\S*/)?{_SHELLS}\s*(?=$|[-;|&])"),  # the value is piped into it
-    re.compile(r"(?:^|[\s;|&(/])(?:ssh|sqlite3|su|doas|watch|parallel)\s[^;|&]*VALUE"),  # each reads commands itself
-    re.compile(r"(?:^|[\s;|&(/])open\s+(?:-\S+\s+)*-[ab]\s*VALUE"),  # the value is the application
-    re.compile(r"<<-?\s*['\"\\]?\w+"),  # in a here-document quotes protect nothing
-)
 _AFTER_DATE = ("of", "to", "is", "as", "in", "and", "or", "then", "contains", "comes", "from", "by", "thru", "with", "string",
                "received", "sent", "added", "created", "modified")  # fmt: skip
 _BEFORE_DATE = ("to", "return", "is", "than", "equals", "and", "or", "not", "of",
@@ -184,20 +174,26 @@ def _command(tokens: tuple[Token, ...], line: int, verb: str) -> Iterator[Findin
             so_far += piece[0].value
         elif words == ["space"]:
             so_far += " "
-        elif words[:3] == ["quoted", "form", "of"] or words[-4:] == ["'", "s", "quoted", "form"]:
-            values += 1
-            if _inside_quotes(so_far):
+        elif words[:3] == ["quoted", "form", "of"] or _is_quoted_form(words):
+            if shell.inside_quotes(so_far):
                 yield _finding(line, "shell-quotes", f"`{verb}` puts {' '.join(words)} inside a quote of its own")
-            elif not so_far.strip() or so_far.rstrip()[-1] in ";|&(`":
-                yield _finding(line, "shell-command", f"`{verb}` lets {' '.join(words)} name the program")
-            so_far += "VALUE"
+                return
+            values += 1
+            so_far += shell.VALUE
         else:
             yield _finding(line, "shell", f"`{verb}` runs {' '.join(words) or 'nothing'}, which is no literal text")
             return
-    for pattern in _INTERPRETERS if values else ():
-        if found := pattern.search(so_far):
-            yield _finding(line, "interpreter", f"`{verb}` gives a value to {found[0].strip(' ;|&(/')!r}")
-            return
+    for rule, what in shell.faults(so_far) if values else ():
+        told = "lets a value become a part of" if rule == "shell-command" else "gives a value to"
+        yield _finding(line, rule, f"`{verb}` {told} {what!r}")
+
+
+def _is_quoted_form(words: list[str]) -> bool:
+    """`x's quoted form`, of a variable or what stands in brackets: of `text 2 thru -2 of x's quoted form` a part is taken, which cuts
+    the quotes off."""
+    of, form = words[:-4], words[-4:]
+    whole = len(of) == 1 or (len(of) > 2 and of[0] == "(" and min(depths(of)[1:-1]) > 0)
+    return form == ["'", "s", "quoted", "form"] and whole
 
 
 def _expression(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
@@ -227,20 +223,6 @@ def _pieces(tokens: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
 def _is_literal(piece: tuple[Token, ...]) -> bool:
     kept = piece[:1] if [token.value for token in piece[1:]] in (["as", "text"], ["as", "string"]) else piece
     return len(kept) == 1 and kept[0].kind == "text"
-
-
-def _inside_quotes(command: str) -> bool:
-    quote, escaped = "", False
-    for character in command:
-        if escaped:
-            escaped = False
-        elif character == "\\" and quote != "'":
-            escaped = True
-        elif not quote and character in "'\"":
-            quote = character
-        elif character == quote:
-            quote = ""
-    return bool(quote) or escaped
 
 
 def _applications(statement: Statement) -> Iterator[Finding]:

@@ -74,11 +74,10 @@ class OwnTuner:
 
     def lesson(self) -> tuple[Lesson, Path]:
         """What is to be learnt, and the folder for its training."""
-        from tinyagent_mlx.lab import ownworlds
+        from tinyagent_mlx.lab import finetune, ownworlds
 
-        tools = self._load()
-        about = ownworlds.lesson(tools, load_toolbox(paths.shipped("tools.yaml")))
-        return about, self._home / "finetune" / tools.fingerprint
+        about = ownworlds.lesson(self._load(), load_toolbox(paths.shipped("tools.yaml")))
+        return about, finetune.folder_of(self._home, about, self.start(), self.steps, self.seed)
 
     def start(self) -> Path:
         """The planner that is trained further: a copy of it."""

@@ -55,7 +55,7 @@ def _finetune(options: argparse.Namespace, planners: Planners) -> int:
     shipped = load_toolbox(paths.shipped("tools.yaml"))
     about = ownworlds.lesson(tools, shipped, _examples(options.cases, tools))
     start = planners.in_use or paths.shipped("weights") / "planner"
-    out = paths.home(options.home) / "finetune" / tools.fingerprint
+    out = finetune.folder_of(paths.home(options.home), about, start, options.steps, options.seed)
     settings = finetune.recipe(out, options.steps, options.seed)
     if options.restart:
         finetune.forget(out)

@@ -17,6 +17,7 @@ nothing of screens.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import random
@@ -47,7 +48,7 @@ from tinyagent_mlx.lab.generate import Generator, open_dictionary, vocabulary
 from tinyagent_mlx.lab.madeup import MadeUpTool, Worlds, families, read_madeup
 from tinyagent_mlx.lab.ownworlds import Lesson, OwnWorlds, everything, paraphraser
 from tinyagent_mlx.lab.train_planner import MIX, Recipe, Tell, fit
-from tinyagent_mlx.plan import Plan
+from tinyagent_mlx.plan import Plan, print_plan
 from tinyagent_mlx.pointer import PointerModel, direction
 from tinyagent_mlx.pointing import (
     BEFORE,
@@ -236,13 +237,12 @@ def finetune(
     The held-back examples are measured after most of the steps, and are learnt from in the rest. What was stopped, by an
     error that `measured` raises too, goes on when it is called again with the same `out`.
     """
-    in_use = PointerEngine(start)
-    root, parts = (in_use.before or in_use).folder, corpus.split(corpus.read_corpus())
+    root, parts = root_of(start), corpus.split(corpus.read_corpus())
     engine = _open_to_all(root)
     pieces = vocabulary(root)
     dictionary = open_dictionary(pieces)
     old = old_cases(parts.valid, about, engine, dictionary)
-    before = _before(about, in_use, old, out, measured)
+    before = _before(about, start, old, out, measured)
     model, manifest = weights.load(root)
     freeze(model)
     bonus = (
@@ -309,12 +309,13 @@ class _Drawn:
         return Batches(worlds, self._engine.tokenizer, self._settings.batch)
 
 
-def _before(about: Lesson, in_use: PointerEngine, old: Sequence[Case], out: Path, measured: Measured) -> Scores:
-    """How the planner in use does."""
+def _before(about: Lesson, start: Path, old: Sequence[Case], out: Path, measured: Measured) -> Scores:
+    """How the planner in use does on requests for shipped tools; on the examples that are held back the weights that it was made
+    from do, since it has learnt these itself where it is a fine-tuned one."""
     file = out / "before.json"
     if not file.is_file():
-        own = _right(in_use, about.showing, _held_cases(about))
-        known = _right(in_use, about.tools, old, measured)
+        own = _right(PointerEngine(root_of(start)), about.showing, _held_cases(about))
+        known = _right(PointerEngine(start), about.tools, old, measured)
         out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"own": _share(own), "old": _share(known)}))
     found = json.loads(file.read_text())
@@ -369,6 +370,20 @@ def _boldest(before: Scores, held: Sequence[Judged], old: Sequence[Judged]) -> O
 def _success(judged: Sequence[Judged], share: float) -> float | None:
     """What is planned right where plans of the tuned weights count that have such a share, and those before answer elsewhere."""
     return _share([each.right if each.share >= share else each.otherwise for each in judged])
+
+
+def root_of(start: Path) -> Path:
+    """The weights that a planner was made from: its own, where nobody tuned it."""
+    before = start / BEFORE
+    return before if before.is_dir() else start
+
+
+def folder_of(home: Path, about: Lesson, start: Path, steps: int, seed: int) -> Path:
+    """Where a fine-tuning lies while it is under way. Another toolbox, other examples, steps, seed or weights to begin with are
+    another one: its checkpoint and what it measured would say nothing of this one."""
+    facts = [steps, seed, *(f"{e.request}\n{print_plan(e.plan)}" for e in (*about.shown, *about.held))]
+    told = json.dumps(facts).encode() + (root_of(start) / "manifest.json").read_bytes()
+    return home / "finetune" / f"{about.tools.fingerprint}-{hashlib.sha256(told).hexdigest()[:8]}"
 
 
 def forget(out: Path) -> None:

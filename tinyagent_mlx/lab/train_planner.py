@@ -160,20 +160,26 @@ def resume(folder: Path, model: PointerModel, rule: optim.Optimizer) -> tuple[in
 
 
 def prefetch(items: Iterator, depth: int = 6) -> Iterator:
-    """Draw from `items` in a thread of its own."""
+    """Draw from `items`, which never end, in a thread of its own; an error of theirs is raised here."""
     waiting: queue.Queue = queue.Queue(depth)
     gone = threading.Event()
 
     def work() -> None:
-        for item in items:
-            waiting.put(item)
-            if gone.is_set():
-                return
+        try:
+            for item in items:
+                waiting.put((item, None))
+                if gone.is_set():
+                    return
+        except BaseException as error:
+            waiting.put((None, error))
 
     threading.Thread(target=work, daemon=True).start()
     try:
         while True:
-            yield waiting.get()
+            item, error = waiting.get()
+            if error:
+                raise error
+            yield item
     finally:
         gone.set()
         with suppress(queue.Empty):
