@@ -18,6 +18,7 @@ from mlx_lm.models.cache import KVCache
 
 from tests.models import make_llama
 from tests.test_language import MAIL, NOW, REQUESTS, planned
+from tinyagent_mlx import decoding
 from tinyagent_mlx.language import LanguagePlanner, load
 from tinyagent_mlx.prompt import PLAIN, PROFILES, planner_prompt, prompt_head
 from tinyagent_mlx.promptcache import Heads
@@ -42,6 +43,18 @@ def read_by(planner: LanguagePlanner, tools: Toolbox) -> int:
     """Tokens that the network reads for a plan's prompt, the ones that it remembers left out."""
     session = planner.decoder.begin(planner_prompt(tools.subset(MAIL), "x", NOW), head=planner.head(tools))
     return len(session._pending)  # type: ignore[attr-defined]
+
+
+def test_a_memory_that_cannot_be_trimmed_does_not_hide_what_lies_on_disk(
+    llama_folder: Path, tools: Toolbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(loaded(llama_folder, tmp_path).plan(REQUESTS[0], tools, MAIL, NOW))
+    planner = loaded(llama_folder, tmp_path)
+    list(planner.plan(REQUESTS[0], tools, MAIL, NOW))
+    monkeypatch.setattr(decoding, "can_trim_prompt_cache", lambda cache: False)
+    prompt = len(planner.decoder.begin(planner_prompt(tools.subset(MAIL), "x", NOW), head=0)._pending)  # type: ignore[attr-defined]
+    list(planner.plan(REQUESTS[0], tools, MAIL, NOW))
+    assert read_by(planner, tools) < 0.6 * prompt
 
 
 def memory(value: float = 1.0) -> list[KVCache]:

@@ -242,6 +242,21 @@ def test_every_argument_type_can_be_declared_and_has_its_empty_value(tmp_path, k
     assert argument.default == ("a" if kind == "choice" else TYPES[kind].empty)
 
 
+def test_the_schema_of_a_list_of_choices_is_of_each_of_them(tmp_path):
+    new = '{name: copies, type: "list[choice]", description: how many, choices: [a, b]}'
+    tools = load(tmp_path, edited("{name: copies, type: integer, description: how many, default: 1}", new))
+    schema = tools["write_letter"].json_schema()["inputSchema"]["properties"]["copies"]
+    assert (schema["items"]["enum"], schema["default"], "enum" in schema) == (["a", "b"], [], False)
+
+
+def test_whether_an_argument_may_stay_empty_is_in_the_fingerprint_and_said(tmp_path):
+    old = "{name: copies, type: integer, description: how many, default: 1}"
+    must = load(tmp_path, edited(old, "{name: copies, type: url, description: where}"))
+    may = load(tmp_path, edited(old, '{name: copies, type: url, description: where, default: ""}'))
+    assert [tools["write_letter"].arguments[2].needed for tools in (must, may)] == [True, False]
+    assert must.fingerprint != may.fingerprint
+
+
 def test_an_example_may_show_a_request_to_refuse(tmp_path):
     tools = load(tmp_path, edited('plan: |\n          1. find_person("Ines")', 'plan: ""'))
     assert tools["find_person"].examples[0].plan.refused

@@ -110,14 +110,14 @@ class Decoder:
         """
         kept, self._kept = self._kept, None  # a second session at the same time gets a memory of its own
         common = _common(kept.tokens, prompt[:-1]) if kept else 0
+        if kept and len(kept.tokens) > common and not can_trim_prompt_cache(kept.cache):
+            kept, common = None, 0
         if self.heads and head > common:
             cache = self.heads.read(prompt[:head])
             return (_Memory(cache, prompt[:head]), head) if cache else (_Memory(make_prompt_cache(self.model), []), 0)
         if kept is not None:
-            surplus = len(kept.tokens) - common
-            if not surplus or can_trim_prompt_cache(kept.cache):
-                trim_prompt_cache(kept.cache, surplus)
-                return _Memory(kept.cache, prompt[:common]), common
+            trim_prompt_cache(kept.cache, len(kept.tokens) - common)
+            return _Memory(kept.cache, prompt[:common]), common
         return _Memory(make_prompt_cache(self.model), []), 0
 
     def like(self, **changes: Any) -> Decoder:

@@ -38,6 +38,11 @@ class Argument:
     required: bool = False
 
     @property
+    def needed(self) -> bool:
+        """Whether a call without a value for it says nothing: the argument has no empty value that means something."""
+        return self.required or (self.type.item.needed and not self.type.is_list)
+
+    @property
     def label(self) -> str:
         """The argument as words, for people and for the sentence encoder."""
         return self.name.replace("_", " ")
@@ -99,7 +104,9 @@ class Tool:
         properties = {}
         for argument in self.arguments:
             schema = {**argument.type.json_schema(), "description": argument.description}
-            if argument.choices:
+            if argument.choices and argument.type.is_list:
+                schema["items"] = {**schema["items"], "enum": list(argument.choices)}
+            elif argument.choices:
                 schema["enum"] = list(argument.choices)
             default = argument.default
             properties[argument.name] = {**schema, "default": list(default) if isinstance(default, tuple) else default}
@@ -156,6 +163,7 @@ class Toolbox:
             [tool.name, tool.description, tool.returns, tool.effect]
             + [
                 [a.name, a.type.name, a.description, repr(a.default), repr(dict(a.choices)), a.extractive]
+                + (["required"] if a.required else [])
                 for a in tool.arguments
             ]
             + [[e.request, print_plan(e.plan)] for e in tool.examples]

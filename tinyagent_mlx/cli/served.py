@@ -101,7 +101,7 @@ def input_schema(tool: Tool) -> dict[str, Any]:
             entry["description"] += f" ({hint})"
         if "enum" in entry and argument.default not in entry["enum"]:
             entry["enum"].append(argument.default)
-        if argument.type.item.needed and not argument.type.is_list:
+        if argument.needed:
             required.append(argument.name)
             del entry["default"]
     return schema | {"required": required}
@@ -251,7 +251,7 @@ class Served:
         values = []
         for argument in tool.arguments:
             value = _value(arguments.get(argument.name, argument.default))
-            if argument.type.item.needed and not argument.type.is_list and value == "":
+            if argument.needed and value == "":
                 raise PlanError(f"{tool.name} needs {argument.name}: {argument.description}")
             problem = argument.type.check(value)
             if problem:
