@@ -380,6 +380,33 @@ def test_a_time_limit_counts_from_the_call_and_not_from_the_wait_for_the_app():
     assert how(outcome) == {1: "done", 2: "done"}
 
 
+def test_an_unclear_moment_is_told_before_anything_is_asked_and_may_be_mended():
+    plan = '1. plan("31 February")\n2. mail("$1")\n3. note("x")'
+    desktop, told = FakeDesktop(), []
+
+    class Looking(Approver):
+        async def __call__(self, plan: Plan) -> Plan | None:
+            told.extend(desktop.calls)
+            return await super().__call__(plan)
+
+    outcome, events_told = run(plan, desktop, Looking(parse_plan(plan.replace("31 February", "2026-12-01"))))
+    assert told == []
+    kinds = [type(event).__name__ for event in events_told]
+    assert kinds.index("StepFailed") < kinds.index("PlanReady")
+    assert how(outcome) == {1: "done", 2: "done", 3: "done"}
+    outcome, _ = run(plan, FakeDesktop(), Approver())
+    assert how(outcome) == {1: "failed", 2: "skipped", 3: "done"}
+    outcome, _ = run(plan, FakeDesktop(), Approver(None))
+    assert how(outcome) == {1: "failed", 2: "refused", 3: "refused"}
+
+
+def test_a_plan_that_can_do_nothing_is_not_asked_about():
+    approver = Approver()
+    outcome, _ = run('1. plan("31 February")', FakeDesktop(), approver)
+    assert how(outcome) == {1: "failed"}
+    assert approver.asked == []
+
+
 def test_what_the_desktop_does_not_know_is_unknown():
     desktop = FakeDesktop(note=failing(OutcomeUnknown("cut off", "look")))
     outcome, _ = run('1. note("a")\n2. jot("$1")', desktop)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.models import small_engine
 from tinyagent_mlx.check import check_plan
+from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.plan import Plan, Step, parse_plan, print_plan
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointing import PointerPlanner, PointerRetriever
@@ -21,9 +22,10 @@ REQUESTS = [
     "what is $1 and ${2} worth? \"quoted\" 'single' \\ back",
     "line one\nline two\ttab\x00nul",
     "😀 emoji 👩‍👩‍👧 família naïve ñ",
-    "word " * 20_000,
+    "word " * 160,
     "‮rtl override‬ and ​ zero width",
-    bytes(range(256)).decode("latin-1") * 2,
+    bytes(range(128)).decode(),
+    bytes(range(128, 256)).decode("latin-1"),
 ]
 
 
@@ -48,6 +50,17 @@ def test_retrieval_is_never_empty_and_in_order(engine, shipped_tools, text):
     assert len(names) == 1
     every = PointerRetriever(engine, threshold=0.0).retrieve(text, shipped_tools)
     assert every == shipped_tools.names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"text Ines that {'very ' * 160}good", "word " * 20_000, "text Ines " + "ß" * 30 + " Übergrößenträger" * 60],
+)
+def test_a_request_whose_end_would_not_be_read_is_an_error(engine, shipped_tools, text):
+    with pytest.raises(PlannerError, match=r"too long: of \d+ words.* reads \d+, up to"):
+        PointerRetriever(engine).retrieve(text, shipped_tools)
+    with pytest.raises(PlannerError, match="too long"):
+        list(PointerPlanner(engine).plan(text, shipped_tools, shipped_tools.names, NOW))
 
 
 def test_steps_come_out_before_the_end(engine, shipped_tools):

@@ -64,6 +64,18 @@ def test_reads_run_while_the_plan_still_streams():
     run(flow())
 
 
+def test_a_step_that_cannot_be_done_is_not_among_what_is_asked():
+    async def flow():
+        desktop = FakeDesktop()
+        plan = '1. create_reminder("call", "31 February", "", "", 0, False)\n2. create_note("a", "b", "")'
+        async with make_app(FakePlanner(plan), desktop).run_test(size=(80, 24)) as pilot:
+            await to_approval(pilot)
+            assert "1 step writes on this machine. Step 1 can't be done: see above." in text_of(pilot, "#question")
+            assert "'31 February' is no moment" in text_of(pilot)
+
+    run(flow())
+
+
 def test_plan_that_only_reads_needs_no_approval():
     async def flow():
         async with make_app(FakePlanner(LOOKUP)).run_test() as pilot:

@@ -105,7 +105,7 @@ async def execute(
         run.planned.set()
         if not doubtful:
             run.release()
-        if doubtful or any(tools[step.tool].effect != "read" for step in run.plan.steps):
+        if doubtful or any(tools[step.tool].effect != "read" and k not in run.endings for k, step in run.steps.items()):
             run.approved(await approve(run.plan))
         await run.finish()
     except asyncio.CancelledError:
@@ -148,13 +148,24 @@ class _Run:
         self.steps[step.id] = step
         self.ended[step.id] = asyncio.Event()
         self.emit(StepPlanned(step))
+        if self._unclear(step, self.tools[step.tool].bind(step.arguments)):
+            return
         if self.tools[step.tool].effect == "read" and not self.holding:
             self._start(step)
+
+    def _unclear(self, step: Step, arguments: Mapping[str, Any]) -> bool:
+        """End a step whose moment nobody can read: as it is planned, before anything is asked about and done."""
+        words = _unclear_moment(self.tools[step.tool], arguments)
+        if words:
+            self._end(
+                StepFailed(step, f"{words!r} is no moment that can be read", "Say the day and the time again.", 0.0)
+            )
+        return bool(words)
 
     def release(self) -> None:
         """Start the reads that waited for the end of the plan."""
         for step in self.steps.values():
-            if self.tools[step.tool].effect == "read" and step.id not in self.tasks:
+            if self.tools[step.tool].effect == "read" and step.id not in self.tasks and step.id not in self.endings:
                 self._start(step)
 
     def approved(self, plan: Plan | None) -> None:
@@ -162,12 +173,17 @@ class _Run:
         wanted = {step.id: step for step in plan.steps} if plan else {}
         again: list[Step] = []
         for number, step in list(self.steps.items()):
-            started = number in self.tasks
+            started, unclear = number in self.tasks, number in self.endings and number not in self.tasks
             if number not in wanted:
-                if not started:
+                if not started and not unclear:
                     self._end(StepRefused(step))
                 continue
             self.steps[number] = wanted[number]
+            if unclear and wanted[number] == step:
+                continue
+            if unclear:
+                del self.endings[number]
+                self.ended[number] = asyncio.Event()
             if not started:
                 self._start(wanted[number])
             elif wanted[number] != step or any(other.id in step.depends_on() for other in again):
@@ -257,11 +273,7 @@ class _Run:
             return await self.confirm(step, arguments)
 
     async def _call(self, step: Step, tool: Tool, arguments: dict[str, Any]) -> None:
-        unclear = _unclear_moment(tool, arguments)
-        if unclear:
-            self._end(
-                StepFailed(step, f"{unclear!r} is no moment that can be read", "Say the day and the time again.", 0.0)
-            )
+        if self._unclear(step, arguments):
             return
         self.emit(StepStarted(step))
         began = time.monotonic()
@@ -302,10 +314,10 @@ class _Run:
         return tool.bind(map_references(value, result) for value in step.arguments)
 
 
-def _unclear_moment(tool: Tool, arguments: dict[str, Any]) -> str:
+def _unclear_moment(tool: Tool, arguments: Mapping[str, Any]) -> str:
     """The words of a datetime that was never resolved, or "": a step must not run as if nothing had been said."""
     for argument in tool.arguments:
         words = arguments[argument.name]
-        if argument.type.name == "datetime" and words and parse_iso(words) is None:
-            return str(words)
+        if argument.type.name == "datetime" and isinstance(words, str) and words and parse_iso(words) is None:
+            return words
     return ""

@@ -18,6 +18,7 @@ from tinyagent_mlx import weights
 from tinyagent_mlx.deciding import At, Decoding, Prior, Read, expecting, next_step, share, whole
 from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.encoder import WordTokenizer
+from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointer import Looked, Schema, direction
@@ -170,6 +171,15 @@ class PointerEngine:
         prior = Prior(self.bonus(evidence), np.isfinite(evidence), reluctance)
         return Decoding(self.model, compiled.schema, read, logits, prior)
 
+    def check_length(self, text: str) -> None:
+        """Raises `PlannerError` for a request whose end would not be read."""
+        words = self.read(text).words
+        if text[words[-1].end :].strip():
+            raise PlannerError(
+                f"the request is too long: of {len(split_words(text, len(text)))} words, marks among them, the planner reads "
+                f"{len(words)}, up to {text[words[-1].start : words[-1].end]!r}; say it in parts, or use a language model (--model)"
+            )
+
     def _read(self, text: str) -> Read:
         words = split_words(text)
         batch = self.tokenizer.batch([[word.text for word in words]])
@@ -213,7 +223,8 @@ class PointerRetriever:
         return dict(zip(tools.names, chances.tolist(), strict=True))
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
-        """Names in the toolbox's order."""
+        """Names in the toolbox's order. Raises `PlannerError` for a request that is too long."""
+        self.engine.check_length(text)
         scores = self.scores(text, tools)
         best = max(scores, key=lambda name: scores[name])
         return tuple(name for name, score in scores.items() if score >= self.threshold or name == best)
@@ -252,7 +263,9 @@ class PointerPlanner:
         """A step comes out as soon as its last argument is decided.
 
         Where fine-tuned weights may answer, both they and those before plan, and what counts comes out once it is whole.
+        Raises `PlannerError` for a request that is too long.
         """
+        self.engine.check_length(text)
         engine = self.engine.answering(text, tools)
         if engine.before:
             rivals = self.rivals(text, tools, retrieved)

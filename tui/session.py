@@ -124,8 +124,10 @@ class Session:
         ]
 
     def _hopeless(self) -> set[int]:
-        failed = {number for number, node in self.view.nodes.items() if node.state in ("failed", "unknown", "skipped")}
-        return wording.hopeless(self.plan, failed)
+        ended = {number for number, node in self.view.nodes.items() if node.state in ("failed", "unknown", "skipped")}
+        assert self.agent
+        acting = {step.id for step in self.plan.steps if self.agent.toolbox[step.tool].effect != "read"}
+        return wording.hopeless(self.plan, ended) | (ended & acting)
 
     async def approve(self, plan: Plan) -> Plan | None:
         """Ask until there is an answer; an edited plan is asked for again, as it now is."""

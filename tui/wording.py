@@ -61,7 +61,7 @@ def date_words(text: str) -> str:
 
 
 def approval_question(plan: Plan, tools: Toolbox, hopeless: set[int], doubtful: bool = False) -> str:
-    """What an approval lets happen, counted; `hopeless` are the steps that wait for one that failed.
+    """What an approval lets happen, counted; `hopeless` are the steps that failed already or wait for one that did.
 
     Of a doubtful plan the reads wait too.
     """
@@ -75,7 +75,7 @@ def approval_question(plan: Plan, tools: Toolbox, hopeless: set[int], doubtful: 
     if sends:
         parts.append(f"{_steps(sends)} {'sends' if sends == 1 else 'send'} something out")
     lost = [str(k) for k in sorted(hopeless)]
-    rest = f" Step {', '.join(lost)} can't be done: what it waits for failed." if lost else ""
+    rest = f" Step {', '.join(lost)} can't be done: see above." if lost else ""
     unsure = "The planner is not sure that this is what you meant. " if doubtful else ""
     return f"{unsure}Carry out this plan? " + " and ".join(parts) + "." + rest
 

@@ -23,4 +23,7 @@ def call(options: argparse.Namespace) -> int:
         print("None of the tools can do that, so there is no plan.")
         return 0
     show.console().print(show.tree(planned.plan, agent.toolbox, planned.query))
+    sure = planned.end.confidence
+    if sure is not None and sure < agent.planner.ask_below:
+        print(f"{show.UNSURE}: {sure:.0%} of plans like this one were right.")
     return 0

@@ -40,6 +40,8 @@ class Progress:
             held, self._held = self._held or [], None
             for earlier in held:
                 self._tell(earlier)
+            if event.doubtful:
+                self.console.print(f"{show.UNSURE}. Nothing of it was begun.", style="bold yellow")
         elif self._held is not None:
             self._held.append(event)
         else:

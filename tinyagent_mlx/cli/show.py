@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinyagent_mlx.agent import Planned
     from tinyagent_mlx.executor import Outcome
 
+UNSURE = "The planner is not sure that this is what you meant"
 ICONS = {"read": "○", "write": "✎", "send": "➤"}
 
 
