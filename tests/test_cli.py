@@ -95,10 +95,15 @@ def test_random_bytes_reach_the_planner_through_a_real_command_line():
         (["tools", "show", "send_smss"], 2, "did you mean 'send_sms'"),
         (["eval", "--cases", "/nowhere/cases.jsonl"], 2, "/nowhere/cases.jsonl"),
         (["tools", "compile", "--check"], 2, "--out"),
+        (["eval", "--cases", "x", "--rows", "/tmp"], 2, "--rows /tmp: is a folder"),
+        (["eval", "--cases", "x", "--rows", "/etc/hosts/rows"], 2, "--rows /etc/hosts/rows: /etc/hosts is no folder"),
+        (["data", "generate", "--count", "1", "--out", "/tmp"], 2, "--out /tmp: is a folder"),
+        (["run", "text Ines " + "very " * 160 + "soon", "--yes"], 1, "too long"),
     ],
-    ids=["now", "tools", "model", "tool", "cases", "compile"],
+    ids=["now", "tools", "model", "tool", "cases", "compile", "rows", "rows in a file", "data", "too long"],
 )
-def test_an_error_is_one_clear_line(capsys, arguments, status, says):
+def test_an_error_is_one_clear_line(capsys, tmp_path, monkeypatch, arguments, status, says):
+    monkeypatch.setenv("TINYAGENT_HOME", str(tmp_path))
     assert main(arguments) == status
     error = capsys.readouterr().err
     assert says in error

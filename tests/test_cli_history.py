@@ -140,6 +140,7 @@ WRONG = {
     "no such request": (["history", "show", "9"], 1, "no request 9"),
     "no number": (["history", "show", "x"], 2, "invalid int"),
     "no request to save": (["history", "save-case", "1"], 1, "no request 1"),
+    "a plan without a number": (["history", "save-case", "1", "--cases", "c", "--plan", "fly()"], 1, "holds no step"),
     "a plan that does not check": (["history", "save-case", "1", "--cases", "c", "--plan", "1. fly()"], 1, "'fly'"),
     "no limit": (["history", "list", "--limit", "0"], 2, "from 1 on"),
     "nothing to undo": (["undo"], 1, "nothing to undo"),

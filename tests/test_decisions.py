@@ -233,6 +233,22 @@ def test_an_argument_takes_a_word_once_and_the_next_may_take_it_again(layout):
     assert [k - words for k in np.flatnonzero(at.legal()) if k >= words] == [0, 1, 2, 3, 4]
 
 
+def test_a_step_takes_a_result_once(layout):
+    at = cursor(layout, "text Sid something")
+    for tool, words in (("get_phone_number", "Sid"), ("send_sms", "")):
+        at.choose(SPECIALS + layout.tools.names.index(tool))
+        if words:
+            at.choose(layout.words_at + 1)
+            at.choose(layout.words_at + 1)
+    result = layout.steps_at
+    assert at.legal()[result]
+    at.choose(result)
+    assert not at.legal()[result], "another number, not the same one again"
+    at.choose(STOP)
+    assert at.layout.slots[at.slot].argument.name == "message"
+    assert not at.legal()[result], "nobody is told his own number"
+
+
 def test_an_address_begins_at_a_word_that_looks_like_one(layout):
     at = cursor(layout, "reply to a@b.com and call 555")
     at.choose(SPECIALS + layout.tools.names.index("reply_to_email"))

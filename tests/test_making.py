@@ -109,6 +109,7 @@ FLAGS = {
     "unknown return": (["x", "--yes", "--returns", "emails"], "did you mean 'email'"),
     "quotes in the program": (["x", "--yes", "--app", 'A" to beep --'], "expected its name"),
     "plan of another tool": (["x", "--yes", "--example", "do", "1. y()"], "no tool is called 'y'"),
+    "plan without a number": (["x", "--yes", "--example", "do", "x()"], "holds no step: 'x()'"),
     "plan that is none": (["x", "--yes", "--example", "do", "1. y("], "--example"),
 }
 

@@ -12,7 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinyagent_mlx.errors import PlanError
-from tinyagent_mlx.plan import Plan, PlanParser, Step, parse_plan, print_plan, print_step, print_value, quote
+from tinyagent_mlx.plan import (
+    Plan,
+    PlanParser,
+    Step,
+    parse_plan,
+    parse_written,
+    print_plan,
+    print_step,
+    print_value,
+    quote,
+)
 from tinyagent_mlx.values import Mixed, Ref, Value, join
 
 quick = settings(max_examples=100, deadline=None)
@@ -297,3 +307,14 @@ def test_a_plan_less_a_step_is_a_plan(plan, dropped):
 def test_only_a_plan_without_steps_is_a_refusal():
     assert Plan().refused
     assert not ONE.refused
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "1. join()", "join()<END_OF_PLAN>", "3. join()\n<END_OF_PLAN>"])
+def test_the_empty_plan_may_be_written(text):
+    assert parse_written(text) == Plan()
+
+
+@pytest.mark.parametrize("text", ['find("Ines")', "nothing", "Thought: no tool", "1) find()"])
+def test_a_written_plan_without_a_step_is_an_error(text):
+    with pytest.raises(PlanError, match="holds no step"):
+        parse_written(text)

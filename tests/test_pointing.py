@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from datetime import datetime
 
 import pytest
 
 from tests.models import small_engine
+from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.check import check_plan
+from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.plan import Plan, Step, parse_plan, print_plan
 from tinyagent_mlx.planner import PlanEnd
@@ -56,11 +60,17 @@ def test_retrieval_is_never_empty_and_in_order(engine, shipped_tools, text):
     "text",
     [f"text Ines that {'very ' * 160}good", "word " * 20_000, "text Ines " + "ß" * 30 + " Übergrößenträger" * 60],
 )
-def test_a_request_whose_end_would_not_be_read_is_an_error(engine, shipped_tools, text):
-    with pytest.raises(PlannerError, match=r"too long: of \d+ words.* reads \d+, up to"):
-        PointerRetriever(engine).retrieve(text, shipped_tools)
+def test_a_request_whose_end_is_not_read_is_planned_with_a_word_and_not_carried_out(engine, shipped_tools, text):
+    agent = Agent(shipped_tools, PointerPlanner(engine), PointerRetriever(engine), NoDesktop())
+    end = agent.plan(text, NOW).end
+    assert re.match(r"the request is too long: of \d+ words.* reads \d+, up to", end.unread)
+    assert end.confidence == 0
+
+    async def approve(plan: Plan) -> Plan:
+        raise AssertionError("asked about half of a request")
+
     with pytest.raises(PlannerError, match="too long"):
-        list(PointerPlanner(engine).plan(text, shipped_tools, shipped_tools.names, NOW))
+        asyncio.run(agent.run(text, NOW, approve, lambda event: None))
 
 
 def test_steps_come_out_before_the_end(engine, shipped_tools):

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyagent_mlx.background import in_thread
 from tinyagent_mlx.desktop.base import Desktop
+from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.events import Event
 from tinyagent_mlx.executor import Approve, Confirm, Outcome, execute
 from tinyagent_mlx.plan import Plan, Step
@@ -66,9 +67,10 @@ class Agent:
     ) -> Outcome:
         """Plan a request and carry it out while it is planned; planning has a thread of its own.
 
+        Raises `PlannerError` where the planner could not read all of the request: half of it is not what was asked.
         `foreign` are texts that others may have written and that may stand in the request.
         """
-        stream = _Stream(self, text, now)
+        stream = _Stream(self, text, now, whole=True)
         doubted = stream.doubted if self.planner.ask_below > 0 else None
         desk = self._desk(text)
         return await execute(
@@ -104,10 +106,13 @@ class Agent:
 
 
 class _Stream:
-    """The steps of a request with their dates resolved; after the last one, `end` and `retrieved` are known."""
+    """The steps of a request with their dates resolved; after the last one, `end` and `retrieved` are known.
 
-    def __init__(self, agent: Agent, text: str, now: datetime):
-        self.agent, self.text, self.now = agent, text, now
+    Where `whole`, a request that was not read to its end is an error.
+    """
+
+    def __init__(self, agent: Agent, text: str, now: datetime, whole: bool = False):
+        self.agent, self.text, self.now, self.whole = agent, text, now, whole
         self.retrieved: tuple[str, ...] = ()
         self.end: PlanEnd | None = None
 
@@ -122,5 +127,7 @@ class _Stream:
         for item in agent.planner.plan(self.text, agent.toolbox, self.retrieved, self.now):
             if isinstance(item, PlanEnd):
                 self.end = item
+                if self.whole and item.unread:
+                    raise PlannerError(item.unread)
             else:
                 yield resolve_plan(Plan((item,)), agent.toolbox, self.now).steps[0]

@@ -15,7 +15,7 @@ from typing import Any
 import networkx as nx
 
 from tinyagent_mlx.errors import ConfigError, PlanError
-from tinyagent_mlx.plan import Plan, Step, parse_plan
+from tinyagent_mlx.plan import Plan, Step, parse_written
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.values import Mixed, Ref, Scalar, Value
 from tinyagent_mlx.when import resolve_plan
@@ -61,7 +61,7 @@ def _case(line: str, where: str) -> Case:
     if not row["plans"] or not all(isinstance(plan, str) for plan in row["plans"]):
         raise ConfigError(f"{where}: key 'plans': is {row['plans']!r:.80}, expected the texts of plans")
     try:
-        plans = tuple(parse_plan(plan) for plan in row["plans"])
+        plans = tuple(parse_written(plan) for plan in row["plans"])
         now = datetime.fromisoformat(row["now"]) if row["now"] else None
     except (PlanError, ValueError) as error:
         raise ConfigError(f"{where}: case {row['id']!r}: {error}") from error

@@ -22,7 +22,7 @@ from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.links import links
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
-from tinyagent_mlx.values import Ref, Scalar, Value, join
+from tinyagent_mlx.values import Ref, Scalar, Value, join, references
 from tinyagent_mlx.words import Word
 
 MAX_STEPS = 24
@@ -254,12 +254,15 @@ class Cursor:
             mask[EMPTY] = True
         for _, number in slot.constants:
             mask[number] = self.kind == ARGUMENT
-        for step in self._referable(slot.argument):
-            mask[self.layout.steps_at + step - 1] = True
+        results = [self.layout.steps_at + k - 1 for k in self._referable(slot.argument)]
+        given = {self.layout.steps_at + k - 1 for value in (*self._values, *self._pieces) for k in references(value)}
+        mask[[number for number in results if number not in given]] = True  # a step takes a result once
         if slot.spans:
             mask[self.layout.words_at :] = self._fitting(slot.argument)
             for start, end in self._used:  # an argument takes a word once
                 mask[self.layout.words_at + start : self.layout.words_at + end + 1] = False
+        if not mask.any():
+            mask[results] = True
         if self.kind == MORE and len(self._pieces) >= MAX_STEPS:
             mask[:] = False
             mask[STOP] = True

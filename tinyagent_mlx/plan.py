@@ -114,6 +114,15 @@ def parse_plan(text: str) -> Plan:
     return Plan(tuple(steps))
 
 
+def parse_written(text: str) -> Plan:
+    """Read a plan that a person wrote: as `parse_plan`, but a text that holds no step, as `find("Ines")` without its number, is an
+    error and not the empty plan. Raises `PlanError`."""
+    plan = parse_plan(text)
+    if not plan.steps and not re.fullmatch(rf"(?:(?:\d+\.\s*)?{JOIN}\(\))?\s*(?:{re.escape(END)})?", text.strip()):
+        raise PlanError(f"the plan holds no step: {text.strip()[:80]!r}; a step is a line such as '1. tool(\"value\")'")
+    return plan
+
+
 class PlanParser:
     """Read a plan that arrives in pieces, cut anywhere; each step comes out as soon as its call is closed.
 
@@ -251,4 +260,16 @@ def _value(value: object, step: int, tool: str) -> Value:
     raise PlanError(f"plan step {step}: {tool} has the argument {value!r}, which no tool takes")
 
 
-__all__ = ["END", "JOIN", "Mixed", "Plan", "PlanParser", "Ref", "Step", "parse_plan", "print_plan", "print_step"]
+__all__ = [
+    "END",
+    "JOIN",
+    "Mixed",
+    "Plan",
+    "PlanParser",
+    "Ref",
+    "Step",
+    "parse_plan",
+    "parse_written",
+    "print_plan",
+    "print_step",
+]

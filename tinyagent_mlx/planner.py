@@ -17,12 +17,16 @@ from tinyagent_mlx.toolbox import Toolbox
 
 @dataclass(frozen=True)
 class PlanEnd:
-    """What a plan cost: tokens read and written, passes of the network; `confidence` from 0 to 1 where it is known."""
+    """What a plan cost: tokens read and written, passes of the network; `confidence` from 0 to 1 where it is known.
+
+    `unread` says how much of a request that is too long was not read, "" where all of it was: such a plan is not carried out.
+    """
 
     prompt_tokens: int
     generated_tokens: int
     forward_passes: int
     confidence: float | None = None
+    unread: str = ""
 
 
 class Planner(Protocol):

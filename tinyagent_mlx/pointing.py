@@ -18,7 +18,6 @@ from tinyagent_mlx import weights
 from tinyagent_mlx.deciding import At, Decoding, Prior, Read, expecting, next_step, share, whole
 from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.encoder import WordTokenizer
-from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointer import Looked, Schema, direction
@@ -171,14 +170,15 @@ class PointerEngine:
         prior = Prior(self.bonus(evidence), np.isfinite(evidence), reluctance)
         return Decoding(self.model, compiled.schema, read, logits, prior)
 
-    def check_length(self, text: str) -> None:
-        """Raises `PlannerError` for a request whose end would not be read."""
+    def unread(self, text: str) -> str:
+        """What to say of a request whose end is not read, "" where all of it is."""
         words = self.read(text).words
-        if text[words[-1].end :].strip():
-            raise PlannerError(
-                f"the request is too long: of {len(split_words(text, len(text)))} words, marks among them, the planner reads "
-                f"{len(words)}, up to {text[words[-1].start : words[-1].end]!r}; say it in parts, or use a language model (--model)"
-            )
+        if not text[words[-1].end :].strip():
+            return ""
+        return (
+            f"the request is too long: of {len(split_words(text, len(text)))} words, marks among them, the planner reads "
+            f"{len(words)}, up to {words[-1].text!r}; say it in parts, or use a language model (--model)"
+        )
 
     def _read(self, text: str) -> Read:
         words = split_words(text)
@@ -223,8 +223,7 @@ class PointerRetriever:
         return dict(zip(tools.names, chances.tolist(), strict=True))
 
     def retrieve(self, text: str, tools: Toolbox) -> tuple[str, ...]:
-        """Names in the toolbox's order. Raises `PlannerError` for a request that is too long."""
-        self.engine.check_length(text)
+        """Names in the toolbox's order."""
         scores = self.scores(text, tools)
         best = max(scores, key=lambda name: scores[name])
         return tuple(name for name, score in scores.items() if score >= self.threshold or name == best)
@@ -263,9 +262,7 @@ class PointerPlanner:
         """A step comes out as soon as its last argument is decided.
 
         Where fine-tuned weights may answer, both they and those before plan, and what counts comes out once it is whole.
-        Raises `PlannerError` for a request that is too long.
         """
-        self.engine.check_length(text)
         engine = self.engine.answering(text, tools)
         if engine.before:
             rivals = self.rivals(text, tools, retrieved)
@@ -297,4 +294,7 @@ class PointerPlanner:
 
     def _end(self, engine: PointerEngine, text: str, at: At, passes: int) -> PlanEnd:
         sure = float(np.interp(at.least, self._least, self._right))
-        return PlanEnd(len(engine.read(text).batch.tokens[0]), at.decoding.decisions, passes, sure)
+        unread = engine.unread(text)
+        return PlanEnd(
+            len(engine.read(text).batch.tokens[0]), at.decoding.decisions, passes, 0.0 if unread else sure, unread
+        )

@@ -17,7 +17,7 @@ from textual.widgets import Input, Label, Static, TextArea
 
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.errors import HistoryError, TinyAgentError
-from tinyagent_mlx.plan import parse_plan, print_plan
+from tinyagent_mlx.plan import parse_written, print_plan
 from tinyagent_mlx.records import RunRecord
 from tui.footer import Footer
 from tui.keymap import bind
@@ -68,7 +68,7 @@ def save_case(app: App[None], trail: Trail, shelf: Shelf, cases: Path, number: i
     """Let the user look at a request's plan and file, then append it to the file as a case."""
 
     async def keep(file: Path, text: str) -> str:
-        plan = parse_plan(text.strip())
+        plan = parse_written(text)
         if shelf.toolbox:
             check_plan(plan, shelf.toolbox)
         name = await trail.read(lambda history: history.save_case(number, file, plan))

@@ -58,6 +58,8 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def call(options: argparse.Namespace) -> int:
+    for flag, file in (("--out", options.out), ("--report", options.report)):
+        places.check_output(flag, file)
     if options.action == "import":
         sieve = _import(options)
     elif options.count < 1 or options.workers < 1:
@@ -120,6 +122,7 @@ def _say(sieve: Sieve, options: argparse.Namespace) -> None:
     if options.report:
         import json
 
+        options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tinyagent_mlx.cli import setup
+from tinyagent_mlx.cli import places, setup
 from tinyagent_mlx.errors import ConfigError
 
 
@@ -27,6 +27,7 @@ def call(options: argparse.Namespace) -> int:
     from tinyagent_mlx.cases import read_cases
     from tinyagent_mlx.evaluation import evaluate, row_dict, summarize
 
+    places.check_output("--rows", options.rows)
     cases = read_cases(_mine(options) if options.mine else options.cases)[: options.limit]
     agent = setup.agent(options)
     model = options.model or setup.settings(options).model or "shipped planner"
@@ -35,6 +36,7 @@ def call(options: argparse.Namespace) -> int:
     summary = {"model": model, "retrieval": setup.retrieval_name(options)} | summarize(rows)
     if options.rows:
         text = "".join(json.dumps(row_dict(row), ensure_ascii=False) + "\n" for row in rows)
+        options.rows.parent.mkdir(parents=True, exist_ok=True)
         options.rows.write_text(text, encoding="utf-8")
     if options.json:
         print(json.dumps(summary, ensure_ascii=False))

@@ -72,11 +72,11 @@ def call(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> Plan | None:
     """The plan given on the command line, checked; "" is the plan of a request that no tool serves."""
     from tinyagent_mlx.check import check_plan
-    from tinyagent_mlx.plan import parse_plan
+    from tinyagent_mlx.plan import parse_written
 
     if options.plan is None:
         return None
-    plan = parse_plan(options.plan)
+    plan = parse_written(options.plan)
     check_plan(plan, setup.toolbox(options))
     return plan
 

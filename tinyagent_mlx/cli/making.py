@@ -12,7 +12,7 @@ from tinyagent_mlx.argtypes import RETURNS, TYPES, ArgType
 from tinyagent_mlx.cli import setup
 from tinyagent_mlx.draft import Draft, DraftArgument
 from tinyagent_mlx.errors import PlanError, UsageError
-from tinyagent_mlx.plan import JOIN, Plan, Step, parse_plan, print_plan
+from tinyagent_mlx.plan import JOIN, Plan, Step, parse_written, print_plan
 from tinyagent_mlx.toolbox import EFFECTS
 from tinyagent_mlx.toolfile import NAME, near
 from tinyagent_mlx.values import Value
@@ -230,6 +230,6 @@ def _argument(name: str, kind: ArgType, description: str, choices: dict[str, str
 
 def _plan_text(text: str) -> str:
     try:
-        return print_plan(parse_plan(text))
+        return print_plan(parse_written(text))
     except PlanError as error:
         raise UsageError(f"--example: the plan {text!r}: {error}") from error

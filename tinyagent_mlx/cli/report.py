@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyagent_mlx import paths
-from tinyagent_mlx.cli import setup
+from tinyagent_mlx.cli import places, setup
 from tinyagent_mlx.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def call(options: argparse.Namespace) -> int:
     _demand_matplotlib()
     if options.language_4bit and not options.language:
         raise UsageError("--language-4bit: give the same model in 16 bits with --language")
+    places.check_output("--out", options.out)
+    places.check_output("--out", options.out.with_suffix("") / "steps.svg")
     tools, cases = setup.toolbox(options), read_cases(options.cases)[: options.limit]
     report.demand(cases, options.cases)
     folder = Path(options.model) if options.model else paths.shipped("weights") / "planner"

@@ -30,6 +30,7 @@ def planned_json(planned: Planned, tools: Toolbox) -> dict[str, Any]:
         "steps": [step_json(step, tools) for step in planned.plan.steps],
         "tools": list(planned.tools),
         "refused": planned.plan.refused,
+        **({"unread": planned.end.unread} if planned.end.unread else {}),
         "confidence": None if planned.end.confidence is None else round(planned.end.confidence, 4),
         "prompt_tokens": planned.end.prompt_tokens,
         "generated_tokens": planned.end.generated_tokens,
