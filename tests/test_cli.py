@@ -171,6 +171,23 @@ def test_dry_run_shows_arguments_and_writes_nothing(tmp_path, capsys):
     assert not list(desktop.rglob("*.json"))
 
 
+SETTINGS = {
+    "a key of the wrong kind": ("theme: 5\n", "missing", "key 'theme'"),
+    "no such model": ("model: nope\n", "missing", "key 'model': 'nope' is no model folder"),
+    "no such retriever": ("retriever: nope\n", "missing", "key 'retriever': 'nope' is no model folder"),
+    "no such tool": ("mcp: {allow: [creat_note]}\n", "slow", "mcp: allow: no tool is called 'creat_note'"),
+    "nothing wrong": ("theme: nord\n", "ok", "settings.yaml"),
+}
+
+
+@pytest.mark.parametrize(("text", "state", "says"), SETTINGS.values(), ids=SETTINGS)
+def test_doctor_says_what_is_wrong_with_the_settings(capsys, tmp_path, text, state, says):
+    (tmp_path / "settings.yaml").write_text(text)
+    assert main(["doctor", "--json", "--home", str(tmp_path)]) == (1 if state == "missing" else 0)
+    found = [c for c in json.loads(capsys.readouterr().out)["checks"] if c["subject"] in ("settings", "planner")]
+    assert (found[-1]["state"], says in found[-1]["finding"]) == (state, True)
+
+
 def test_doctor_finds_the_shipped_weights(capsys, tmp_path):
     assert main(["doctor", "--json", "--home", str(tmp_path)]) == 0
     states = {check["subject"]: check["state"] for check in json.loads(capsys.readouterr().out)["checks"]}

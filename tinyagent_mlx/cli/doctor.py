@@ -46,6 +46,11 @@ def checks(options: argparse.Namespace, asks: bool = False) -> Iterator[Check]:
     yield from _device()
     yield from _tools(options)
     yield from _weights(options)
+    settings = list(_settings(options))
+    yield from settings
+    if any(check.state == "missing" for check in settings):
+        return  # what follows depends on them
+    yield from _planner(options)
     yield from _writer(options)
     yield from _desktop(options)
     yield from _permissions(options, asks)
@@ -61,7 +66,13 @@ def call(options: argparse.Namespace) -> int:
             print(f"{check.state:<8} {check.subject:<12} {check.finding}{remedy}", flush=True)
     if options.json:
         print(json.dumps({"checks": [asdict(check) for check in found]}, ensure_ascii=False))
-    return 1 if any(check.state == "missing" and check.subject in ("weights", "tools") for check in found) else 0
+    return (
+        1
+        if any(
+            check.state == "missing" and check.subject in ("weights", "tools", "settings", "planner") for check in found
+        )
+        else 0
+    )
 
 
 def _device() -> Iterator[Check]:
@@ -98,6 +109,44 @@ def _weights(options: argparse.Namespace) -> Iterator[Check]:
             yield Check("weights", "slow", "the weights were trained on another tools.yaml", remedy)
     except TinyAgentError as error:
         yield Check("weights", "missing", str(error), "check out weights/ again")
+
+
+def _settings(options: argparse.Namespace) -> Iterator[Check]:
+    """Whether settings.yaml can be read, and whether the tools that it names are there."""
+    file = setup.settings_file(options)
+    try:
+        settings = setup.settings(options)
+    except TinyAgentError as error:
+        yield Check(
+            "settings", "missing", str(error), "mend that line: until then nothing that it sets can be looked at"
+        )
+        return
+    yield Check("settings", "ok", str(file) if file.is_file() else "none chosen: everything as shipped")
+    try:
+        tools = setup.toolbox(options)
+    except TinyAgentError:
+        return  # said already
+    for where, names in (
+        ("allow", settings.allow),
+        ("allow_sends", settings.allow_sends),
+        ("mcp: allow", settings.mcp.allow),
+    ):
+        for name in names:
+            if name not in tools.whole:
+                yield Check(
+                    "settings", "slow", f"{file}: {where}: no tool is called {name!r}", "correct it, or take it out"
+                )
+
+
+def _planner(options: argparse.Namespace) -> Iterator[Check]:
+    """What plans and what chooses tools, where that is not the shipped planner."""
+    chosen = argparse.Namespace(**{**vars(options), "model": "", "retrieval": ""})  # doctor's --model is a speech model
+    try:
+        folder, retrieval = setup.model_folder(chosen), setup.retrieval_name(chosen)
+        if folder != paths.shipped("weights") / "planner" or retrieval != "classifier":
+            yield Check("planner", "ok", f"{folder}, tools chosen by {retrieval}")
+    except TinyAgentError as error:
+        yield Check("planner", "missing", str(error), "tinyagent models list shows what is here")
 
 
 def _writer(options: argparse.Namespace) -> Iterator[Check]:
