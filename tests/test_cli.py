@@ -168,6 +168,9 @@ def test_dry_run_shows_arguments_and_writes_nothing(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "555-0199" in out
     assert "hello there" in out
+    assert "an example of it stands" not in out
+    assert main(["run", "text Ines hello there", "--dry-run", "--desktop", str(desktop)]) == 0
+    assert "takes an earlier one's result, an example of it stands" in capsys.readouterr().out
     assert not list(desktop.rglob("*.json"))
 
 

@@ -199,6 +199,17 @@ def test_undo_is_honest_when_it_cannot(shell):
     assert not shell.json("history", "show", 2)["steps"][0]["undone"]
 
 
+def test_undo_names_the_request_that_can_be_undone_where_the_last_cannot(shell):
+    shell.run("note milk and bread", NOTES)
+    shell.run("text hello", SMS, yes=False)
+    status, _, err = shell("undo")
+    assert status == 1
+    assert "request 2 has nothing to undo" in err
+    assert "`tinyagent undo 1` takes back what 'note milk and bread' did" in err
+    assert "`tinyagent undo" not in shell("undo", 2)[2]
+    assert shell("undo", 1)[0] == 0
+
+
 def test_undo_goes_to_the_desktop_where_the_step_was_done(shell, tmp_path, capsys, monkeypatch):
     shell.run("note milk and bread", NOTES)
     script = tmp_path / "bin" / "osascript"

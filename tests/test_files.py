@@ -200,3 +200,8 @@ def test_a_handle_takes_no_text_off_a_file_outside_the_notes(place, desk, shippe
         with pytest.raises(NotFound):
             asyncio.run(desk.undo(shipped_tools["append_note_content"], json.dumps([str(file), "ours"])))
     assert (place / "outside" / "diary.md").read_text() == "# diary\nours\n"
+
+
+def test_a_file_that_is_not_there_is_called_as_it_was_said(place):
+    with pytest.raises(NotFound, match=r"no file is called 'no-such_thing\.txt'"):
+        files.find_file([place / "papers"], "no-such_thing.txt")

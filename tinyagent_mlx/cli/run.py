@@ -138,5 +138,7 @@ def dry_run(agent: Agent, query: str, now: datetime, as_json: bool) -> int:
     else:
         for row in shown:
             print(f"{row['id']}. {row['tool']}\n{row['runs']}")
+        if any(step.depends_on() for step in planned.plan.steps):
+            print("Where a step takes an earlier one's result, an example of it stands.")
         print("Nothing was done.")
     return 0

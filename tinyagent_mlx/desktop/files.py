@@ -27,7 +27,7 @@ def find_file(roots: Sequence[Path], name: str) -> Path:
     exact = [path for path, text in files.items() if text.casefold() == name.strip().casefold()]
     if len(exact) == 1:
         return Path(exact[0])
-    return Path(match(wanted, by_name, "file"))
+    return Path(match(wanted, by_name, "file", name))
 
 
 def allowed(roots: Sequence[Path], path: str) -> Path:

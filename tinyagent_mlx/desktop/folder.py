@@ -46,13 +46,13 @@ def folded(text: str) -> str:
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
-def match(wanted: str, names: dict[str, str], kind: str) -> str:
-    """Find the key whose name is meant. `names` maps keys to names.
+def match(wanted: str, names: dict[str, str], kind: str, said: str = "") -> str:
+    """Find the key whose name is meant. `names` maps keys to names; `said` is how errors call what is wanted.
 
     The whole name counts before its beginning or one of its words, and these before a fuzzy match. Raises `NotFound`
     when nothing is close enough and `Ambiguous` when two are equally good.
     """
-    want = folded(wanted)
+    want, said = folded(wanted), said or wanted
     known = {key: folded(name) for key, name in names.items()}
     words = set(re.findall(r"\w+", want))
     tries = (
@@ -67,8 +67,8 @@ def match(wanted: str, names: dict[str, str], kind: str) -> str:
             choices = tuple(sorted({names[key] for key in found}))
             if len(choices) == 1:
                 return found[0]
-            raise Ambiguous(f"{kind} {wanted!r} could be {len(choices)} of them", choices)
-    raise NotFound(f"no {kind} is called {wanted!r}")
+            raise Ambiguous(f"{kind} {said!r} could be {len(choices)} of them", choices)
+    raise NotFound(f"no {kind} is called {said!r}")
 
 
 def _fuzzy(want: str, known: dict[str, str]) -> list[tuple[str, float, str]]:

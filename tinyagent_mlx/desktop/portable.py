@@ -63,7 +63,8 @@ class PortableDesktop:
     async def call(self, tool: Tool, arguments: Mapping[str, Any], now: datetime) -> Result:
         operation = self._operations.get(tool.name)
         if operation is None:
-            raise StepError(f"{tool.name} has no portable form", f"It would have given: {tool.example_result}")
+            given = f"It would have given: {tool.example_result}" if tool.example_result else ""
+            raise StepError(f"{tool.name} has a script for a Mac, and no portable form", given)
         try:
             return await asyncio.to_thread(operation, arguments, now)
         except OSError as error:
