@@ -106,7 +106,7 @@ MONTH = (
     r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _YEAR = r"(?P<year>(?:19|20|21)[0-9]{2}|20 [2-9][0-9])"
 _TH = r"(?:st|nd|rd|th)"
 
@@ -117,7 +117,7 @@ def weekday_number(word: str) -> int:
 
 def month_number(word: str) -> int:
     """1 to 12."""
-    return _MONTHS.index(word[:3]) + 1
+    return MONTHS.index(word[:3]) + 1
 
 
 def _relative(days: int) -> Day:

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tinyagent_mlx.clock import CLOCKS, PARTS, Clock, part_clock
-from tinyagent_mlx.days import ANY_DAY, DAYS, MONTH, TODAY, WEEKDAY, Day, Weekday, on_weekday, shifted
+from tinyagent_mlx.days import ANY_DAY, DAYS, MONTH, MONTHS, TODAY, WEEKDAY, Day, Weekday, on_weekday, shifted
 from tinyagent_mlx.errors import PlanError
 from tinyagent_mlx.lengths import Length, parse
 from tinyagent_mlx.numerals import plain
@@ -164,7 +164,7 @@ def _later(at: datetime, length: Length) -> datetime:
 def _moment(words: str, now: datetime, start: Moment | None) -> Moment | None:
     if iso := parse_iso(words):
         return _in_zone(iso, now.tzinfo)
-    text = plain(words)
+    text = plain(_DOTTED.sub(_named_month, words))
     text = re.sub(r" (?:sharp|exactly|on the dot)$", "", text)
     if start:
         text = re.sub(r"^(?:until|till?|to|through|and|ending|ends|finishing) (?:(?:at|on) )?", "", text)
@@ -179,6 +179,17 @@ def _moment(words: str, now: datetime, start: Moment | None) -> Moment | None:
     if moment and start and not _ends(moment, start):
         raise PlanError(f"{words[:80]!r} is not after the start, {start.iso()}")
     return moment
+
+
+# "24.12." is a day of no year, and so is "24.12" before a time; after "at" it is one, at the end of a sentence.
+_DOTTED = re.compile(
+    r"(?<!at )(?<![0-9.:])(3[01]|[12]?[0-9]|0[1-9])\. ?(1[0-2]|0?[1-9])(?:\.(?![0-9])|(?= (?:at )?[0-9]{1,2}(?::[0-9]{2}| ?[ap]m)))",
+    re.IGNORECASE,
+)
+
+
+def _named_month(match: re.Match[str]) -> str:
+    return f"{match[1]} {MONTHS[int(match[2]) - 1]}"
 
 
 def _length(text: str) -> Length | None:
