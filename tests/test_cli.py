@@ -59,6 +59,13 @@ def test_what_no_tool_serves_is_refused(capsys):
     assert out["plan"] == ""
 
 
+def test_a_plan_that_the_planner_doubts_says_so(capsys):
+    assert main(["plan", "don't text Ines that I'm late", "--now", NOW]) == 0
+    assert "The planner is not sure that this is what you meant (confidence " in capsys.readouterr().out
+    assert main(["plan", "text 555-0199 that the package arrived", "--now", NOW]) == 0
+    assert "not sure" not in capsys.readouterr().out
+
+
 def test_datetimes_come_out_resolved(capsys):
     out = plan_of(capsys, "put dentist on my calendar for friday at 3pm")
     assert out["steps"][0]["args"]["start_date"] == "2026-11-27 15:00:00"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import datetime
+from functools import lru_cache
 
 import pytest
 
@@ -13,9 +14,10 @@ from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.desktop.base import NoDesktop
 from tinyagent_mlx.errors import PlannerError
+from tinyagent_mlx.paths import shipped
 from tinyagent_mlx.plan import Plan, Step, parse_plan, print_plan
 from tinyagent_mlx.planner import PlanEnd
-from tinyagent_mlx.pointing import PointerPlanner, PointerRetriever
+from tinyagent_mlx.pointing import UNLIKELY, PointerEngine, PointerPlanner, PointerRetriever
 
 NOW = datetime(2026, 11, 23, 9)
 REQUESTS = [
@@ -91,3 +93,31 @@ def test_confidence_is_read_off_the_manifests_curve(tmp_path, shipped_tools):
     uncalibrated = PointerPlanner(engine, calibrated=False)
     assert uncalibrated.ask_below == 0
     assert [*uncalibrated.plan(REQUESTS[3], shipped_tools, shipped_tools.names, NOW)][-1].confidence == raw
+
+
+NEGATED = {
+    "don't text Ines that I'm late": True,
+    "please do not put lunch on the calendar.": True,
+    "stop reminding me to drink water": True,
+    "Don\N{RIGHT SINGLE QUOTATION MARK}t email Sid": True,
+    "don't forget to text Ines": False,
+    "don't let me forget to renew my passport": False,
+    "don't call, just text Ines": False,
+    "text Ines that I don't mind": False,
+    "open the file stop words.txt": False,
+}
+
+
+@pytest.mark.parametrize(("text", "doubted"), NEGATED.items(), ids=NEGATED)
+def test_a_plan_for_what_shall_not_be_done_is_doubted(shipped_tools, text, doubted):
+    planner = PointerPlanner(shipped_engine())
+    *steps, end = planner.plan(text, shipped_tools, shipped_tools.names, NOW)
+    if doubted and steps:
+        assert end.confidence <= UNLIKELY < planner.ask_below
+    if not doubted:
+        assert end.confidence > UNLIKELY
+
+
+@lru_cache(1)
+def shipped_engine() -> PointerEngine:
+    return PointerEngine(shipped("weights") / "planner")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,13 @@ REFUSING, REFUSED_FROM = 24.0, 0.55
 EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are pointed at
 OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it are asked; those of older versions name another
 AT_HAND = 0.97  # of an own tool, from which on the weights before may call one beside fine-tuned ones
+UNLIKELY = 0.25  # the most that a plan counts for where the request says not to do something, and no more
+# "don't text Ines", not "don't forget to", nor "don't call, just text her".
+_NEGATED = re.compile(
+    r"(?:(?:please|hey|oh|ok|so|no|actually|just|never mind)[, ]+)*(?:don['’]?t|do not|never|stop)\s"
+    r"(?!\s*(?:you |let me |let us )?(?:forget|worry|mind)\b)[^,.;:!?]*[.!?]*",
+    re.IGNORECASE,
+)
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
 
 
@@ -247,7 +255,8 @@ def _allowed(tools: Toolbox, retrieved: tuple[str, ...]) -> frozenset[str] | Non
 
 class PointerPlanner:
     """Decides greedily. Its confidence is the probability of its least probable decision, put through the curve that
-    validation data gave (`lab/calibrate.py`, in the manifest): how often a plan with such a decision was right.
+    validation data gave (`lab/calibrate.py`, in the manifest): how often a plan with such a decision was right. A plan of a request
+    that only says what not to do counts for little: the network does the thing as often as not.
     """
 
     name = "pointer"
@@ -295,6 +304,8 @@ class PointerPlanner:
     def _end(self, engine: PointerEngine, text: str, at: At, passes: int) -> PlanEnd:
         sure = float(np.interp(at.least, self._least, self._right))
         unread = engine.unread(text)
+        if at.cursor.steps and _NEGATED.fullmatch(text.strip()):
+            sure = min(sure, UNLIKELY)
         return PlanEnd(
             len(engine.read(text).batch.tokens[0]), at.decoding.decisions, passes, 0.0 if unread else sure, unread
         )

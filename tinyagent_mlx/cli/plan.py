@@ -28,5 +28,5 @@ def call(options: argparse.Namespace) -> int:
     show.console().print(show.tree(planned.plan, agent.toolbox, planned.query))
     sure = planned.end.confidence
     if sure is not None and sure < agent.planner.ask_below:
-        print(f"{show.UNSURE}: {sure:.0%} of plans like this one were right.")
+        print(f"{show.UNSURE} (confidence {sure:.0%}).")
     return 0
