@@ -19,6 +19,7 @@ from tinyagent_mlx import weights
 from tinyagent_mlx.deciding import At, Decoding, Prior, Read, expecting, next_step, share, whole
 from tinyagent_mlx.decisions import Cursor, Layout
 from tinyagent_mlx.encoder import WordTokenizer
+from tinyagent_mlx.marks import with_marks
 from tinyagent_mlx.plan import Step
 from tinyagent_mlx.planner import PlanEnd
 from tinyagent_mlx.pointer import Looked, Schema, direction
@@ -276,7 +277,7 @@ class PointerPlanner:
         if engine.before:
             rivals = self.rivals(text, tools, retrieved)
             own = rivals.own if rivals.share >= engine.share_from else None
-            yield from (own or rivals.before).cursor.steps
+            yield from (with_marks(s, tools[s.tool], text) for s in (own or rivals.before).cursor.steps)
             yield self._end(engine, text, own or rivals.before, rivals.passes)
             return
         offered = self.engine.offered(text, tools) if self.engine.before else tools
@@ -286,7 +287,7 @@ class PointerPlanner:
             told = len(at.cursor.steps)
             with device.one_thread():
                 at = next_step(at)
-            yield from at.cursor.steps[told:]
+            yield from (with_marks(s, tools[s.tool], text) for s in at.cursor.steps[told:])
         yield self._end(engine, text, at, at.decoding.passes)
 
     def rivals(self, text: str, tools: Toolbox, retrieved: tuple[str, ...]) -> Rivals:
