@@ -14,7 +14,7 @@ import pytest
 from tinyagent_mlx import events
 from tinyagent_mlx.argtypes import TYPES
 from tinyagent_mlx.desktop.base import Result
-from tinyagent_mlx.errors import Ambiguous, NotFound, OutcomeUnknown, PlannerError, StepError
+from tinyagent_mlx.errors import Ambiguous, HistoryError, NotFound, OutcomeUnknown, PlannerError, StepError
 from tinyagent_mlx.executor import Outcome, execute
 from tinyagent_mlx.plan import Plan, Step, parse_plan
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
@@ -398,6 +398,24 @@ def test_an_unclear_moment_is_told_before_anything_is_asked_and_may_be_mended():
     assert how(outcome) == {1: "failed", 2: "skipped", 3: "done"}
     outcome, _ = run(plan, FakeDesktop(), Approver(None))
     assert how(outcome) == {1: "failed", 2: "refused", 3: "refused"}
+
+
+def test_a_mended_moment_takes_what_reads_its_result_along():
+    plan = '1. plan("31 February")\n2. look("$1")\n3. mail("$2")'
+    outcome, _ = run(plan, FakeDesktop(), Approver(parse_plan(plan.replace("31 February", "2026-12-01"))))
+    assert how(outcome) == {1: "done", 2: "done", 3: "done"}
+
+
+def test_a_step_with_an_unclear_moment_may_be_left_out():
+    plan = parse_plan('1. plan("31 February")\n2. note("x")')
+    outcome, _ = run('1. plan("31 February")\n2. note("x")', FakeDesktop(), Approver(Plan(plan.steps[1:])))
+    assert how(outcome) == {1: "refused", 2: "done"}
+
+
+def test_what_cannot_be_written_down_ends_the_run():
+    desktop = FakeDesktop(note=failing(HistoryError("disk is full")))
+    with pytest.raises(HistoryError, match="disk is full"):
+        run('1. note("x")\n2. mail("y")', desktop)
 
 
 def test_a_plan_that_can_do_nothing_is_not_asked_about():

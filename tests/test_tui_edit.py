@@ -69,6 +69,38 @@ FOLLOWING = """1. open_and_get_file_path("roadmap")
 4. create_note("other", "x", "")"""
 
 
+SLOW = """1. get_email_address("Sid")
+2. create_note("a", "$1", "")"""
+
+
+@pytest.mark.parametrize("answer", ["a", "r"])
+def test_a_look_up_from_before_the_edit_answers_nothing(answer):
+    async def flow():
+        gate = asyncio.Event()
+        desktop = FakeDesktop(
+            answers={("get_email_address", "Sid"): NotFound("no Sid", "")}, hold={"get_email_address": gate}
+        )
+        async with make_app(FakePlanner(SLOW), desktop).run_test(size=(100, 40)) as pilot:
+            screen = await to_editor(pilot)
+            field(screen, 1, "name").field.value = "Ines"
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: not isinstance(pilot.app.screen, EditScreen))
+            await unlock(pilot)
+            gate.set()
+            await pilot.pause(0.1)
+            assert pilot.app.screen.bar.asking
+            assert not desktop.called("create_note")
+            assert "no Sid" not in text_of(pilot)
+            await pilot.press(answer)
+            await pilot.pause(TYPING + 0.1)
+            await done(pilot)
+            notes = desktop.called("create_note")
+            assert [note["content"] for note in notes] == (["ines@example.org"] if answer == "a" else [])
+            assert ("no Sid" in text_of(pilot)) == (answer == "r")
+
+    asyncio.run(flow())
+
+
 @pytest.mark.parametrize("dropped", [False, True], ids=["with another write", "alone"])
 def test_what_takes_a_changed_step_s_result_is_asked_about(dropped):
     async def flow():

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from tinyagent_mlx.desktop.base import Desktop, Result
-from tinyagent_mlx.errors import Ambiguous, OutcomeUnknown, StepError
+from tinyagent_mlx.errors import Ambiguous, HistoryError, OutcomeUnknown, StepError
 from tinyagent_mlx.events import (
     Ending,
     Event,
@@ -172,21 +172,23 @@ class _Run:
         """Start what waited, or refuse it; a read that was changed is run again, and so are reads of its result."""
         wanted = {step.id: step for step in plan.steps} if plan else {}
         again: list[Step] = []
+        mended: set[int] = set()
         for number, step in list(self.steps.items()):
             started, unclear = number in self.tasks, number in self.endings and number not in self.tasks
             if number not in wanted:
-                if not started and not unclear:
+                if not started and not (unclear and plan is None):
                     self._end(StepRefused(step))
                 continue
             self.steps[number] = wanted[number]
             if unclear and wanted[number] == step:
                 continue
             if unclear:
+                mended.add(number)
                 del self.endings[number]
                 self.ended[number] = asyncio.Event()
             if not started:
                 self._start(wanted[number])
-            elif wanted[number] != step or any(other.id in step.depends_on() for other in again):
+            elif wanted[number] != step or not {*mended, *(other.id for other in again)}.isdisjoint(step.depends_on()):
                 again.append(wanted[number])
         for step in again:
             self._forget(step)
@@ -292,6 +294,8 @@ class _Run:
         except StepError as error:
             choices = error.choices if isinstance(error, Ambiguous) else ()
             self._end(StepFailed(step, str(error), error.advice, time.monotonic() - began, choices))
+        except HistoryError:
+            raise  # nothing is done that can't be written down
         except Exception as error:  # a fault of the desktop's must not take the other steps with it
             self._cut_off(step, tool, f"{tool.name} has a fault: {type(error).__name__}: {error}", began)
         else:

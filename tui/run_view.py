@@ -52,6 +52,8 @@ class RunView:
         self._status: Block | None = None
         self._head = self._make_head()
         self._offers: list[Block] = []
+        self._anew: set[int] = set()  # steps that an edit puts off: what they still tell is of the plan before
+        self._held: list[events.Event] = []
 
     def blocks(self) -> list[Block]:
         """What stands on the screen now, from top to bottom."""
@@ -86,7 +88,11 @@ class RunView:
         self.changed()
 
     def show(self, event: events.Event) -> None:
-        """Draw what the executor tells."""
+        """Draw what the executor tells; what is of the plan before an edit is held until there is an answer."""
+        step = getattr(event, "step", None)
+        if step is not None and step.id in self._anew and not isinstance(event, events.StepPlanned):
+            self._held.append(event)
+            return
         match event:
             case events.StepPlanned(step):
                 self._add(step)
@@ -132,13 +138,22 @@ class RunView:
                 node.drop()
                 continue
             step = kept[number]
-            if step != node.step or not again.isdisjoint(step.depends_on()):
+            if step != node.step or number in self._anew or not again.isdisjoint(step.depends_on()):
                 again.add(number)
                 node.replace(step, [k for k in node.known if k in step.depends_on() and k not in again])
+        self._anew |= again
 
     def approved(self) -> None:
+        self._anew, self._held = set(), []
         for node in self.nodes.values():
             node.approved()
+
+    def refused(self) -> None:
+        """Nothing is carried out, and what was told of the plan before holds after all."""
+        self._anew, held = set(), self._held
+        self._held = []
+        for event in held:
+            self.show(event)
 
     def account(self, outcome: Outcome) -> None:
         """Say what happened and offer what can be done about it."""

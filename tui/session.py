@@ -145,6 +145,7 @@ class Session:
             self.note = answer.note
             if answer.choice in ("reject", "note"):
                 self._write("refused")
+                self.view.refused()
                 return None
             if answer.choice == "always":
                 await self._allow(answer.sends)
@@ -152,7 +153,9 @@ class Session:
             if answer.choice != "moot":
                 self._write("approved", edited)
             elif edited:
-                self._write("asked", edited)  # nothing of it can act any more, its reads may
+                self._write("asked", edited)
+                self._go()
+                return self._reads()  # its reads are done anew, and nobody said yes to what waits for them
             return self._go()
         self._write("approved", self.plan)  # an edit left nothing to ask about
         return self._go()
@@ -162,6 +165,11 @@ class Session:
         self.view.say(f"{told}carrying it out…  Esc stops")
         self.view.approved()
         return self.plan
+
+    def _reads(self) -> Plan:
+        """What of the plan only reads."""
+        assert self.agent
+        return Plan(tuple(step for step in self.plan.steps if self.agent.toolbox[step.tool].effect == "read"))
 
     def _write(self, approval: str, plan: Plan | None = None) -> None:
         if self.record:
