@@ -14,12 +14,15 @@ from tinyagent_mlx.plan import Step
 from tinyagent_mlx.toolbox import Argument, Tool
 from tinyagent_mlx.values import Mixed, Value, join
 
+_WHO = r"(?:you|i|we|he|she|it|they|there|this|that|these|those|the|your|my|our|his|her|their|any|anyone|anybody|everyone|everybody)"
 _ASKING = re.compile(
-    r"(?:are|is|am|was|were|do|does|did|can|could|will|would|shall|should|may|might|have|has|had|what|where|when|who|whom|whose|why|"
-    r"which|how)(?:n['’]t|['’]s)?\b",
+    rf"(?:(?:are|is|am|was|were|do|does|did|can|could|will|would|shall|should|may|might|have|has|had)(?:n['’]t)? {_WHO}"
+    r"|(?:what|where|when|who|whom|whose|why|which|how)(?:['’]s|['’]re)?)\b",
     re.IGNORECASE,
 )
-
+_ASKED = re.compile(
+    r"(?:(?:please|hey|hi|ok|so)[, ]+)*(?:can|could|would|will|may|might|do|did|is|are|any)\b", re.IGNORECASE
+)
 _GLUED = re.compile(r"[$%&#@!?*+=/_~^|\\](?=\S*\w)\S*")
 
 
@@ -42,17 +45,19 @@ def _ended(value: Value, request: str) -> Value:
 
 
 def _marked(text: str, request: str) -> str:
-    body = request.rstrip()
+    body = request.rstrip().rstrip(".")
     at = body.lower().rfind(text.lower())
-    rest = body[at + len(text) :] if at >= 0 else ""
+    if at < 0 or (at and body[at - 1].isalnum() and text[0].isalnum()):
+        return text
+    rest = body[at + len(text) :]
     if more := _GLUED.match(rest):  # a password, which words cut in two
         return text + more[0].rstrip(".,;:")
-    return text + rest if rest and _are_marks(rest, text) else text
+    return text + rest if rest and _are_marks(rest, text, request) else text
 
 
-def _are_marks(marks: str, text: str) -> bool:
+def _are_marks(marks: str, text: str, request: str) -> bool:
     """No words, no quotes and brackets, which would have to be closed, and no full stop, which ends the request. A question mark is
-    the text's only where it asks: that of "can you text Ines that I'm late?" is the request's."""
+    the text's only where the text asks and the request does not: that of "can you text Ines that I'm late?" is the request's."""
     if any(c.isalnum() or c in "\"'“”‘’«»()[]{}.,;:" for c in marks):
         return False
-    return "?" not in marks or bool(_ASKING.match(text))
+    return "?" not in marks or bool(_ASKING.match(text) and not _ASKED.match(request.lstrip()))

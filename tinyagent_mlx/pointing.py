@@ -37,10 +37,13 @@ EVERY_TOOL_UP_TO = 64  # with more tools than this, only the retrieved ones are 
 OWN_CHANCE = 0.3  # of an own tool, from which on weights tuned on it are asked; those of older versions name another
 AT_HAND = 0.97  # of an own tool, from which on the weights before may call one beside fine-tuned ones
 UNLIKELY = 0.25  # the most that a plan counts for where the request says not to do something, and no more
-# "don't text Ines", not "don't forget to", nor "don't call, just text her".
+# "don't text Ines, it's late", not "don't forget to", nor "don't call, just text her".
 _NEGATED = re.compile(
-    r"(?:(?:please|hey|oh|ok|so|no|actually|just|never mind)[, ]+)*(?:don['’]?t|do not|never|stop)\s"
-    r"(?!\s*(?:you |let me |let us )?(?:forget|worry|mind)\b)[^,.;:!?]*[.!?]*",
+    r"(?:(?:please|hey|oh|ok|so|no|actually|just|never mind)[, ]+)*"
+    r"(?:don['’]?t|do not|never|no need to|stop(?= \w+ing\b))\s"
+    r"(?!\s*(?:you |let \w+(?: \w+)? )?(?:forget|worry|mind|hesitate|wait|stop)\b)(?!.*\b(?:but|just|instead|rather|simply|only)\b)"
+    r"(?:(?![,.;:!?]\s).)*"
+    r"(?:[,.;]\s+(?:please|thanks?|ok(?:ay)?|(?:it|she|he|they|that|i|we)\b[^,.;]*))*",
     re.IGNORECASE,
 )
 BEFORE = "before"  # the folder, in that of fine-tuned weights, of those they were made from
@@ -305,7 +308,7 @@ class PointerPlanner:
     def _end(self, engine: PointerEngine, text: str, at: At, passes: int) -> PlanEnd:
         sure = float(np.interp(at.least, self._least, self._right))
         unread = engine.unread(text)
-        if at.cursor.steps and _NEGATED.fullmatch(text.strip()):
+        if at.cursor.steps and _NEGATED.fullmatch(text.strip().rstrip(".!?")):
             sure = min(sure, UNLIKELY)
         return PlanEnd(
             len(engine.read(text).batch.tokens[0]), at.decoding.decisions, passes, 0.0 if unread else sure, unread

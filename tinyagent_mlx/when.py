@@ -164,7 +164,7 @@ def _later(at: datetime, length: Length) -> datetime:
 def _moment(words: str, now: datetime, start: Moment | None) -> Moment | None:
     if iso := parse_iso(words):
         return _in_zone(iso, now.tzinfo)
-    text = plain(_DOTTED.sub(_named_month, words))
+    text = plain(_with_months(words))
     text = re.sub(r" (?:sharp|exactly|on the dot)$", "", text)
     if start:
         text = re.sub(r"^(?:until|till?|to|through|and|ending|ends|finishing) (?:(?:at|on) )?", "", text)
@@ -181,15 +181,30 @@ def _moment(words: str, now: datetime, start: Moment | None) -> Moment | None:
     return moment
 
 
-# "24.12." is a day of no year, and so is "24.12" before a time; after "at" it is one, at the end of a sentence.
+# "24.12." is a day of no year, and so is "24.12" after "on" or before a time, or where it can be no time. After "at", and beside another
+# day, it is a time at the end of a sentence.
 _DOTTED = re.compile(
-    r"(?<!at )(?<![0-9.:])(3[01]|[12]?[0-9]|0[1-9])\. ?(1[0-2]|0?[1-9])(?:\.(?![0-9])|(?= (?:at )?[0-9]{1,2}(?::[0-9]{2}| ?[ap]m)))",
+    r"(?P<on>\bon )?(?<![0-9.:])(?P<day>3[01]|[12]?[0-9]|0[1-9])\. ?(?P<month>1[0-2]|0?[1-9])"
+    r"(?P<end>\.(?![0-9])|(?= (?:at )?[0-9]{1,2}(?::[0-9]{2}| ?[ap]m))|(?![0-9:.]))",
     re.IGNORECASE,
 )
+_OF_A_TIME = re.compile(
+    r"\b(?:at|by|around|about|circa|until|till?|before|after|from|to)(?: (?:around|about))? $", re.IGNORECASE
+)
+_OTHER_DAY = re.compile(rf"\b(?:today|tonight|tomorrow|{WEEKDAY})\b", re.IGNORECASE)
 
 
-def _named_month(match: re.Match[str]) -> str:
-    return f"{match[1]} {MONTHS[int(match[2]) - 1]}"
+def _with_months(words: str) -> str:
+    """With a month's name in days of two numbers."""
+
+    def named(match: re.Match[str]) -> str:
+        before, after = words[: match.start()], words[match.end() :]
+        sure = match["on"] or match["end"] or int(match["day"]) > 23 or re.match(r" (?:at )?[0-9]", after)
+        if not sure or _OF_A_TIME.search(before) or _OTHER_DAY.search(before + after):
+            return match[0]
+        return f"{match['day']} {MONTHS[int(match['month']) - 1]}"
+
+    return _DOTTED.sub(named, words)
 
 
 def _length(text: str) -> Length | None:

@@ -41,7 +41,7 @@ class Progress:
             for earlier in held:
                 self._tell(earlier)
             if event.doubtful:
-                self.console.print(f"{show.UNSURE}. Nothing of it was begun.", style="bold yellow")
+                self.console.print(f"{show.UNSURE}.", style="bold yellow")
         elif self._held is not None:
             self._held.append(event)
         else:
