@@ -79,7 +79,7 @@ def _text(message: EmailMessage) -> str:
     try:
         return body.get_content().strip() if body else ""
     except LookupError as error:  # a character set that nobody knows
-        raise StepError(f"the message {str(message['Subject'] or '')!r} can't be read: {error}") from error
+        raise StepError(f"the newest message can't be read: {error}") from error
 
 
 def _message(arguments: Mapping[str, Any], subject: str, body: str, now: datetime) -> EmailMessage:

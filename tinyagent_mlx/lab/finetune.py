@@ -379,10 +379,10 @@ def root_of(start: Path) -> Path:
 
 
 def folder_of(home: Path, about: Lesson, start: Path, steps: int, seed: int) -> Path:
-    """Where a fine-tuning lies while it is under way. Another toolbox, other examples, steps, seed or weights to begin with are
-    another one: its checkpoint and what it measured would say nothing of this one."""
+    """Where a fine-tuning lies while it is under way. Another toolbox, other examples, steps, seed, weights to begin with or a planner
+    in use that it is measured against are another one: its checkpoint and what it measured would say nothing of this one."""
     facts = [steps, seed, *(f"{e.request}\n{print_plan(e.plan)}" for e in (*about.shown, *about.held))]
-    told = json.dumps(facts).encode() + (root_of(start) / "manifest.json").read_bytes()
+    told = json.dumps(facts).encode() + b"".join((p / "manifest.json").read_bytes() for p in (root_of(start), start))
     return home / "finetune" / f"{about.tools.fingerprint}-{hashlib.sha256(told).hexdigest()[:8]}"
 
 
