@@ -55,7 +55,7 @@ def test_a_plan_with_another_tool_asks_all_the_same(home):
 def test_a_tool_that_sends_takes_a_second_answer(home, keys, sends, allowed):
     async def steps(pilot):
         await answer(pilot, "w")
-        await until(pilot, lambda: "Let send_sms send from now on without asking?" in text_of(pilot, "#question"))
+        await until(pilot, lambda: "may send_sms send from now on without asking?" in text_of(pilot, "#question"))
         assert not home.desktop.calls
         assert not home.settings.exists()
         await pilot.press(keys)

@@ -7,6 +7,7 @@ import re
 import threading
 
 import pytest
+from textual import events
 
 from tests.tui_fakes import SYNC, FakeDesktop, FakePlanner, ask, done, make_app, text_of, to_approval, unlock, until
 from tinyagent_mlx.errors import Ambiguous, NotFound, OutcomeUnknown, PlannerError, StepError
@@ -60,6 +61,32 @@ def test_reads_run_while_the_plan_still_streams():
             assert "Lutfi" not in text_of(pilot)
             gate.set()
             await until(pilot, lambda: pilot.app.screen.bar.asking)
+
+    run(flow())
+
+
+def test_what_arrives_at_once_at_the_approval_goes_to_the_prompt_as_it_was_typed():
+    async def flow():
+        desktop, text = FakeDesktop(), "add a new note, also on Sid's sofa"
+        async with make_app(FakePlanner(REMINDER), desktop).run_test() as pilot:
+            await to_approval(pilot)
+            for character in text:
+                pilot.app.post_message(events.Key("space" if character == " " else character, character))
+            await pilot.pause(TYPING + 0.1)
+            assert pilot.app.screen.prompt.text == text
+            assert pilot.app.screen.bar.asking
+            assert not desktop.calls
+
+    run(flow())
+
+
+def test_what_is_pasted_at_the_approval_goes_to_the_prompt():
+    async def flow():
+        async with make_app(FakePlanner(REMINDER)).run_test() as pilot:
+            await to_approval(pilot)
+            pilot.app.post_message(events.Paste("a note for Sid"))
+            await until(pilot, lambda: pilot.app.screen.prompt.text == "a note for Sid")
+            assert pilot.app.screen.bar.asking
 
     run(flow())
 
@@ -317,12 +344,31 @@ def test_result_is_copied_and_opened_and_the_step_previewed():
             await ask(pilot, "sid's address")
             await done(pilot)
             await pilot.press("tab", "c")
+            await pilot.pause(TYPING + 0.1)
             assert pilot.app.clipboard == "sid@example.org"
             await pilot.press("enter")
             assert pilot.app.screen.query_one("TextArea").text == "sid@example.org"
             await pilot.press("escape", "p")
-            await pilot.pause()
+            await pilot.pause(TYPING + 0.1)
             assert "get_email_address with {'name': 'Sid'}" in pilot.app.screen.query_one("TextArea").text
+
+    run(flow())
+
+
+def test_what_is_typed_at_a_step_goes_to_the_prompt_and_does_nothing_to_it():
+    async def flow():
+        desktop, text = FakeDesktop(handles=True), "put lunch with Ines"
+        async with make_app(FakePlanner(LOOKUP), desktop).run_test() as pilot:
+            await ask(pilot, "sid's address")
+            await done(pilot)
+            await pilot.press("tab")
+            for character in text:
+                pilot.app.post_message(events.Key("space" if character == " " else character, character))
+            await until(pilot, lambda: pilot.app.screen.prompt.text == text)
+            await pilot.pause(TYPING + 0.1)
+            assert pilot.app.screen.prompt.text == text
+            assert pilot.app.clipboard == ""
+            assert not desktop.undone
 
     run(flow())
 

@@ -237,11 +237,7 @@ class TinyAgentApp(App[None]):
         """Put a request into the prompt, for the user to change and to submit; what stood there can be recalled."""
         await self.switch_mode("ask")
         if isinstance(self.screen, AskScreen):
-            prompt = self.screen.prompt
-            if prompt.text.strip():
-                self.history.add(prompt.text.strip())
-            prompt.write(request)
-            prompt.focus()
+            self.screen.prompt.put(request)
 
     def watch_theme(self, theme: str) -> None:
         """Keep the colours that were chosen."""

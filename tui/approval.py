@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import ClassVar, Self
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
@@ -48,7 +50,7 @@ _FIRST = {
     "note": ("n Reject with a note", ""),
     "always": ("w Always allow", ""),
 }
-_SECOND = {"sends": ("s Yes, always", "warning"), "once": ("o No, ask before it sends", "")}
+_SECOND = {"sends": ("s And never ask again", "warning"), "once": ("o And ask before it sends again", "")}
 _ANSWERS: dict[str, dict[str, tuple[str, str]]] = {"answers": _FIRST, "second": _SECOND, "note": {}}
 
 
@@ -59,8 +61,9 @@ class ApprovalBar(Vertical):
         bind("approval.reject", "answer('reject')", "Reject"),
         bind("approval.note", "answer('note')", "Reject with a note"),
         bind("approval.always", "answer('always')", "Always allow"),
-        bind("approval.sends", "answer('sends')", "Yes, always"),
-        bind("approval.once", "answer('once')", "No"),
+        bind("approval.sends", "answer('sends')", "Never ask again"),
+        bind("approval.once", "answer('once')", "Ask again"),
+        Binding("escape", "back", "Back"),
     ]
 
     class Typed(Message):
@@ -114,7 +117,7 @@ class ApprovalBar(Vertical):
         field = self.query_one("#note-text", Input)
         field.display = page == "note"
         names = ", ".join(self._sends)
-        second = f"Let {names} send from now on without asking? What was sent can't be taken back. Esc goes back."
+        second = f"Carry it out now, and may {names} send from now on without asking? What was sent can't be taken back. Esc: not yet."
         self._answers.ask(second if page == "second" else self._question, _ANSWERS[page])
         if page == "note":
             field.value = ""
@@ -124,6 +127,8 @@ class ApprovalBar(Vertical):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "back":
+            return self._page != "answers"
         if action != "answer":
             return True
         return parameters[0] in _ANSWERS[self._page]
@@ -142,10 +147,16 @@ class ApprovalBar(Vertical):
         self._quiet_until = self._clock() + QUIET
 
     def on_key(self, event: events.Key) -> None:
-        """What is no answer was meant for the prompt."""
-        self._key = event.character or ""
+        """What is no answer was meant for the prompt. Answers are taken here and not by their bindings, which would come after keys
+        that were typed behind them."""
         bound = self.screen.active_bindings.get(event.key)
-        if isinstance(self.app.focused, Input) or (bound and bound.binding.action.startswith("answer(")):
+        if isinstance(self.app.focused, Input):
+            return
+        if bound and (answer := re.fullmatch(r"answer\('(\w+)'\)", bound.binding.action)):
+            event.stop()
+            event.prevent_default()
+            self._key = event.character or ""
+            self.action_answer(answer[1])
             return
         if event.key in ("enter", "space") and self._answers.lit:
             return
@@ -154,6 +165,12 @@ class ApprovalBar(Vertical):
             event.stop()
         elif self.locked:
             self._hold()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted was meant for the prompt too."""
+        if not isinstance(self.app.focused, Input):
+            event.stop()
+            self._typed(event.text)
 
     def action_answer(self, choice: str) -> None:
         if self.locked or self._timer:
@@ -187,6 +204,9 @@ class ApprovalBar(Vertical):
         event.stop()
         if event.value.strip():
             self.answer(Answer("note", event.value.strip()))
+
+    def action_back(self) -> None:
+        self.go_back()
 
     def go_back(self) -> bool:
         """Go back from the note, or from the second question, to the answers; False when neither was shown."""

@@ -125,7 +125,8 @@ class AskScreen(Screen[None]):
             self.prompt.focus()
 
     @on(ApprovalBar.Typed)
-    def _typed(self, event: ApprovalBar.Typed) -> None:
+    @on(Transcript.Typed)
+    def _typed(self, event: ApprovalBar.Typed | Transcript.Typed) -> None:
         self.prompt.take(event.text)
 
     def _start(self, request: str, plan: Plan | None = None) -> None:
@@ -187,7 +188,7 @@ class AskScreen(Screen[None]):
         def taken(request: str | None) -> None:
             self.prompt.focus()
             if request is not None:
-                self.prompt.write(request)
+                self.prompt.put(request)
 
         self.app.push_screen(SearchScreen(self.prompt.requests, self.prompt.text.strip()), taken)
 

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 PAGE = 50
 PAUSE = 0.15  # seconds without a key before a search begins
 _STYLES = {"done": "green", "failed": "red", "unknown": "yellow", "killed": "yellow", "running": "cyan"}
+QUERY = 200  # characters of a request in the list
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of a text, with a mark where the rest is missing."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class Row:
     def text(self) -> Text:
         """Two lines: when, how it ended and what was asked; then its steps."""
         text = Text(f"{self.began[:16].replace('T', ' ')}  ", "dim", no_wrap=True, overflow="ellipsis")
-        text.append(f"{self.state:<12}", _STYLES.get(self.state, ""))
-        text.append(" ".join(self.query.split()), "bold").append("\n  ")
+        text.append(f"{self.state:<14}", _STYLES.get(self.state, ""))
+        text.append(shortened(" ".join(self.query.split()), QUERY), "bold").append("\n  ")
         for tool, state in self.steps:
             text.append(f" {wording.MARKS.get(state, '·')} ", _STYLES.get(state, "")).append(tool, "dim")
         return text if self.steps else text.append(" no steps", "dim")

@@ -82,6 +82,15 @@ class Prompt(TextArea):
         self.text = text
         self.move_cursor(self.document.end)
 
+    def put(self, request: str) -> None:
+        """Put a request from elsewhere here, for the user to change and to submit; what stood there, and is not in it, can be recalled
+        with Up."""
+        draft = self.text.strip()
+        if draft and draft.casefold() not in request.casefold():
+            self.requests.add(draft)
+        self.write(request)
+        self.focus()
+
     def take(self, typed: str) -> None:
         """Accept keys that were typed elsewhere and meant for the prompt."""
         self.focus()

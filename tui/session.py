@@ -34,7 +34,7 @@ class Session:
         self.agent: Agent | None = None
         self.record: Record | None = None
         self.plan = Plan()
-        self.doubtful = False
+        self.doubtful = self.edited = False
 
     async def run(self, request: str, plan: Plan | None) -> str:
         """Gives the note of a plan that was rejected with one, to plan again with."""
@@ -50,7 +50,8 @@ class Session:
         self.view.account(outcome)
         await self._offer_undo()
         if self.note:
-            self.view.say(f"Not approved: {self.note}. Planning again with that.")
+            gone = " What you edited is not in it." if self.edited else ""
+            self.view.say(f"Not approved: {self.note}. Planning again with that.{gone}")
         return self.note
 
     async def _written_down(self, request: str, plan: Plan | None) -> Outcome:
@@ -158,6 +159,7 @@ class Session:
                 return self._reads()  # its reads are done anew, and nobody said yes to what waits for them
             return self._go()
         self._write("approved", self.plan)  # an edit left nothing to ask about
+        self.screen.prompt.focus()
         return self._go()
 
     def _go(self) -> Plan:
@@ -226,5 +228,6 @@ class Session:
         assert self.agent
         edited = await self.screen.app.push_screen_wait(EditScreen(self.plan, self.agent.toolbox, self.screen.now()))
         if edited is not None:
+            self.edited = self.edited or edited != self.plan
             self.plan = edited
             self.view.edited(edited)

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Input, OptionList, Static, TabbedContent, TabPane
+from textual.widgets import Input, OptionList, Static, TabbedContent, TabPane, Tabs
 from textual.widgets.option_list import Option
 
 from tinyagent_mlx.cli.show import ICONS
@@ -40,7 +40,10 @@ class ToolsScreen(Screen[None]):
         bind("tools.switch", "switch", "On / off"),
         bind("tools.ask-again", "ask_again", "Let it ask again"),
         bind("tools.finetune", "app.go('finetune')", "Fine-tune"),
-        Binding("left,right", "leaf", "Entry / script / …", show=False),
+        Binding("left", "leaf(-1)", "Entry / script / …", show=False),
+        Binding("right", "leaf(1)", "Entry / script / …", show=False),
+        Binding("up", "to_names(-1)", show=False),
+        Binding("down", "to_names(1)", show=False),
         Binding("escape", "leave", "Back"),
     ]
     HELP = "tools"
@@ -163,12 +166,23 @@ class ToolsScreen(Screen[None]):
     def action_search(self) -> None:
         self.query_one("#search").focus()
 
-    def action_leaf(self) -> None:
-        self.query_one("#leaves Tabs").focus()
+    def action_leaf(self, by: int) -> None:
+        """Turn to the leaf beside; from then on Left and Right do so by themselves."""
+        tabs = self.query_one("#leaves Tabs", Tabs)
+        tabs.focus()
+        tabs.action_next_tab() if by > 0 else tabs.action_previous_tab()
+
+    def action_to_names(self, by: int) -> None:
+        """Go on with the list of tools, from the leaves."""
+        names = self.query_one("#names", OptionList)
+        names.focus()
+        names.action_cursor_down() if by > 0 else names.action_cursor_up()
 
     async def action_leave(self) -> None:
         search = self.query_one("#search", Input)
-        if search.has_focus or search.value:
+        if self.query_one("#leaves Tabs").has_focus:
+            self.query_one("#names").focus()
+        elif search.has_focus or search.value:
             search.value = ""
             self.query_one("#names").focus()
         else:

@@ -7,6 +7,7 @@ of planning.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -19,9 +20,11 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
+from textual.timer import Timer
 from textual.widget import Widget
 
 from tinyagent_mlx.plan import Plan
+from tui.approval import TYPING
 from tui.blocks import Block
 from tui.keymap import bind
 from tui.plan_view import StepNode
@@ -53,6 +56,13 @@ class Transcript(Widget, can_focus=True):
             self.run, self.node, self.what = run, node, what
             super().__init__()
 
+    class Typed(Message):
+        """Keys that were meant for the prompt."""
+
+        def __init__(self, text: str):
+            self.text = text
+            super().__init__()
+
     class Again(Message):
         """The user wants the rest of a plan carried out, or first edited."""
 
@@ -69,6 +79,8 @@ class Transcript(Widget, can_focus=True):
         self._width = 0
         self._painted: LRUCache[tuple[Block, int, bool], list[Segment]] = LRUCache(_PAINTED)
         self._clicked = False
+        self._pending = ""  # a key that does something to a step, until nothing follows it
+        self._timer: Timer | None = None
         self.can_focus = False
 
     def on_mount(self) -> None:
@@ -237,6 +249,36 @@ class Transcript(Widget, can_focus=True):
             self.screen.focus_next()
         elif isinstance(self.parent, Widget) and self.parent.max_scroll_y:
             self.parent.scroll_home(animate=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters are meant for the prompt. One that does something to a step does so when no other follows at once: it was the
+        start of a word otherwise."""
+        if not (event.is_printable and event.character):
+            return
+        event.stop()
+        event.prevent_default()
+        bound = self.screen.active_bindings.get(event.key)
+        acts = re.fullmatch(r"on_step\('(\w+)'\)", bound.binding.action) if bound else None
+        if acts and not self._timer:
+            self._pending = event.character
+            self._timer = self.set_timer(TYPING, lambda: self._act(acts[1]))
+            return
+        text = self._pending + event.character
+        self._forget()
+        self.post_message(self.Typed(text))
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self.post_message(self.Typed(event.text))
+
+    def _act(self, what: str) -> None:
+        self._forget()
+        self.action_on_step(what)
+
+    def _forget(self) -> None:
+        if self._timer:
+            self._timer.stop()
+        self._pending, self._timer = "", None
 
     def action_on_step(self, what: str) -> None:
         if isinstance(self.target, StepNode):
