@@ -71,8 +71,10 @@ def test_a_request_whose_end_is_not_read_is_planned_with_a_word_and_not_carried_
     async def approve(plan: Plan) -> Plan:
         raise AssertionError("asked about half of a request")
 
+    told: list[object] = []
     with pytest.raises(PlannerError, match="too long"):
-        asyncio.run(agent.run(text, NOW, approve, lambda event: None))
+        asyncio.run(agent.run(text, NOW, approve, told.append))
+    assert not told, "no step of half a request is shown"
 
 
 def test_steps_come_out_before_the_end(engine, shipped_tools):

@@ -182,3 +182,22 @@ def test_without_a_planner_trying_says_why(home, options):
             await until(pilot, lambda: "there are no weights" in text_of(pilot, "#attempts"))
 
     asyncio.run(flow())
+
+
+def test_left_and_right_turn_the_leaves_and_up_and_down_go_on_with_the_list(home, options):
+    async def flow():
+        async with app_on(options).run_test(size=(120, 40)) as pilot:
+            await on_tools(pilot)
+            names, leaves = pilot.app.screen.query_one("#names"), pilot.app.screen.query_one("#leaves")
+            first = leaves.active
+            await pilot.press("right")
+            await until(pilot, lambda: leaves.active != first)
+            at = names.highlighted
+            await pilot.press("down")
+            await until(pilot, lambda: names.has_focus and names.highlighted == at + 1)
+            await pilot.press("left")
+            await until(pilot, lambda: leaves.active == first)
+            await pilot.press("escape")
+            await until(pilot, lambda: names.has_focus)
+
+    asyncio.run(flow())

@@ -14,7 +14,7 @@ from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.events import Event
 from tinyagent_mlx.executor import Approve, Confirm, Outcome, execute
 from tinyagent_mlx.plan import Plan, Step
-from tinyagent_mlx.planner import PlanEnd, Planner
+from tinyagent_mlx.planner import Limited, PlanEnd, Planner
 from tinyagent_mlx.retriever import Retriever
 from tinyagent_mlx.toolbox import Toolbox
 from tinyagent_mlx.when import resolve_plan
@@ -123,6 +123,8 @@ class _Stream:
 
     def __iter__(self) -> Iterator[Step]:
         agent = self.agent
+        if self.whole and isinstance(agent.planner, Limited) and (unread := agent.planner.unread(self.text)):
+            raise PlannerError(unread)
         self.retrieved = agent.retriever.retrieve(self.text, agent.toolbox)
         for item in agent.planner.plan(self.text, agent.toolbox, self.retrieved, self.now):
             if isinstance(item, PlanEnd):

@@ -45,6 +45,15 @@ class Planner(Protocol):
 
 
 @runtime_checkable
+class Limited(Planner, Protocol):
+    """A planner that reads no more than so much of a request."""
+
+    def unread(self, text: str) -> str:
+        """What to say of a request whose end is not read, "" where all of it is."""
+        ...
+
+
+@runtime_checkable
 class Continuing(Planner, Protocol):
     """A planner that reads what became of earlier steps, and goes on from them; one that can't plans from the start."""
 

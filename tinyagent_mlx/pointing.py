@@ -189,7 +189,7 @@ class PointerEngine:
             return ""
         return (
             f"the request is too long: of {len(split_words(text, len(text)))} words, marks among them, the planner reads "
-            f"{len(words)}, up to {words[-1].text!r}; say it in parts, or use a language model (--model)"
+            f"{len(words)}, up to {words[-1].text!r}; say it in parts, or let a language model plan"
         )
 
     def _read(self, text: str) -> Read:
@@ -304,6 +304,10 @@ class PointerPlanner:
                 own, passes = expecting(names, tuned.start(text, tools, allowed))
             before = whole(tuned.before.start(text, tuned.offered(text, tools), allowed))[-1]
         return Rivals(own, before, share(own, before, names) if own else -1.0, passes + before.decoding.passes)
+
+    def unread(self, text: str) -> str:
+        """What to say of a request whose end is not read, "" where all of it is."""
+        return self.engine.unread(text)
 
     def _end(self, engine: PointerEngine, text: str, at: At, passes: int) -> PlanEnd:
         sure = float(np.interp(at.least, self._least, self._right))

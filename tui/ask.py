@@ -153,7 +153,9 @@ class AskScreen(Screen[None]):
         except TinyAgentError as error:
             view.fail(
                 f"{error}. Nothing was done.",
-                error.advice if isinstance(error, StepError) else "F4 shows what is missing",
+                error.advice
+                if isinstance(error, StepError)
+                else "F4 shows what is missing; Up brings the request back",
             )
         except Exception as error:  # a fault of ours must not take what is on the screen with it
             self.log.error(error)
