@@ -50,7 +50,7 @@ _FIRST = {
     "note": ("n Reject with a note", ""),
     "always": ("w Always allow", ""),
 }
-_SECOND = {"sends": ("s And never ask again", "warning"), "once": ("o And ask before it sends again", "")}
+_SECOND = {"sends": ("s Yes, and never ask again", "warning"), "once": ("o Yes, and ask next time", "")}
 _ANSWERS: dict[str, dict[str, tuple[str, str]]] = {"answers": _FIRST, "second": _SECOND, "note": {}}
 
 
