@@ -91,3 +91,30 @@ def test_watching_says_it_again_at_every_save_and_ends_cleanly(home):
         reader.join(10)
     assert lines[-1] == "no longer watching\n"
     assert not [line for line in lines if "Traceback" in line]
+
+
+OWN = """\
+version: 1
+tools:
+  - name: water_plants
+    app: Garden
+    description: Waters plants.
+    arguments:
+      - {name: place, type: text, description: which plants, from: request}
+    returns: status
+    effect: write
+    examples:
+      - {request: water the roses, plan: '1. water_plants("the roses")'}
+      - {request: sprinkle the ferns, plan: '1. water_plants("the roses on Mars")'}
+"""
+
+
+def test_an_example_that_holds_what_its_request_does_not_say_is_a_warning(home, capsys):
+    (home / "tools.yaml").write_text(OWN)
+    assert main(["tools", "check"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "water_plants" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        f"{home / 'tools.yaml'}:3: warning: water_plants, example 'sprinkle the ferns': step 1 holds place"
+    )
+    assert "the roses on Mars" in lines[0]

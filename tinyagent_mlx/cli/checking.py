@@ -24,7 +24,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def report(tools: Toolbox) -> int:
-    """Print what the linter finds in the scripts, tools that are off too, and a line with the figures."""
+    """Print what the linter finds in the scripts, tools that are off too, what examples say wrong, and a line with the figures."""
     from tinyagent_mlx.scripts import lint
 
     errors = warnings = 0
@@ -33,9 +33,27 @@ def report(tools: Toolbox) -> int:
             errors += finding.severity == "error"
             warnings += finding.severity != "error"
             print(f"{file}:{finding.line}: {finding.severity}: {finding.message}; {finding.remedy}", file=sys.stderr)
+    for line in _examples(tools):
+        warnings += 1
+        print(line, file=sys.stderr)
     off = f" ({len(tools.off)} more switched off)" if tools.off else ""
     print(f"{len(tools)} tools{off}, {errors} errors, {warnings} warnings, fingerprint {tools.fingerprint}", flush=True)
     return 2 if errors else 0
+
+
+def _examples(tools: Toolbox) -> Iterator[str]:
+    """A line for each example whose plan holds what its request does not say: no planner that points can learn it."""
+    from tinyagent_mlx.lab.dataset import unsaid
+    from tinyagent_mlx.plan import print_value
+
+    for tool in tools.whole:
+        for example in tool.examples:
+            if found := unsaid(example.request, example.plan, tools.whole):
+                step, name, value = found
+                yield (
+                    f"{tool.declared}: warning: {tool.name}, example {example.request!r}: step {step} holds {name} = "
+                    f"{print_value(value, step)}, which the request does not say; say it there, or leave 'from: request' out"
+                )
 
 
 def watch(options: argparse.Namespace) -> int:

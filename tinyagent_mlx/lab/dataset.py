@@ -20,7 +20,7 @@ from tinyagent_mlx.check import check_plan
 from tinyagent_mlx.errors import ConfigError, PlanError
 from tinyagent_mlx.plan import Plan, print_plan
 from tinyagent_mlx.toolbox import Argument, Toolbox
-from tinyagent_mlx.values import Mixed, Scalar, scalars
+from tinyagent_mlx.values import Mixed, Scalar, Value, scalars
 from tinyagent_mlx.when import count
 from tinyagent_mlx.words import split_words
 
@@ -44,11 +44,16 @@ def fault(query: str, plan: Plan, tools: Toolbox) -> str | None:
         check_plan(plan, tools)
     except PlanError:
         return "wrong type or reference"
+    return "argument not in the request" if unsaid(query, plan, tools) else None
+
+
+def unsaid(query: str, plan: Plan, tools: Toolbox) -> tuple[int, str, Value] | None:
+    """The first value of a plan that its request does not say, though only words of it may stand there: step, argument and value."""
     words = _Words(query)
     for step in plan.steps:
         for argument, value in zip(tools[step.tool].arguments, step.arguments, strict=True):
             if argument.extractive and not all(words.give(argument, scalar) for scalar in scalars(value)):
-                return "argument not in the request"
+                return step.id, argument.name, value
     return None
 
 
