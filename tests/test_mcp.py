@@ -127,6 +127,7 @@ WRONG = {
     "no such tool": ("send_smss", {}, "did you mean 'send_sms'?"),
     "no such argument": ("send_sms", {"recipient": ["555-0199"]}, "did you mean 'recipients'?"),
     "no value": ("get_phone_number", {}, "needs name"),
+    "nobody to send to": ("send_sms", {"message": "hi"}, "needs recipients"),
     "a reference": ("get_phone_number", {"name": ["$1"]}, "name"),
     "no request": ("plan_and_run", {"request": " "}, "takes one argument"),
     "a file elsewhere": ("summarize_pdf", {"pdf_path": "/etc/passwd"}, "/etc/passwd"),

@@ -180,6 +180,26 @@ def test_a_card_that_is_none_hides_nobody_else(call, desktop):
         call("get_email_address", name="Zebulon")
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "fits"),
+    [
+        ("2026-11-27 15:00:00", "2026-11-27 14:00:00", False),
+        ("2026-11-27 15:00:00", "2026-11-27 15:00:00", False),
+        ("2026-11-27 15:00:00", "2026-10-27 16:00:00", False),
+        ("2026-11-27", "2026-11-26", False),
+        ("2026-11-27", "2026-11-27", True),
+        ("2026-11-27 23:00:00", "2026-11-28 01:00:00", True),
+        ("2026-11-27 15:00:00", "2026-11-27", True),
+    ],
+)
+def test_an_event_ends_after_it_begins(call, start, end, fits):
+    if fits:
+        assert call("create_calendar_event", title="sync", start_date=start, end_date=end).value
+    else:
+        with pytest.raises(StepError, match="before it begins"):
+            call("create_calendar_event", title="sync", start_date=start, end_date=end)
+
+
 def test_a_calendar_file_that_is_none_stands_in_no_undo_s_way(call, desktop, shipped_tools):
     made = call("create_calendar_event", title="sync", start_date="2026-11-27 15:00:00")
     (desktop.folder / "calendar" / "aa.ics").write_text("nothing")

@@ -251,7 +251,8 @@ class Served:
         values = []
         for argument in tool.arguments:
             value = _value(arguments.get(argument.name, argument.default))
-            if argument.needed and value == "":
+            to_nobody = tool.effect == "send" and argument.type.item.name in ("email", "phone") and value == ()
+            if to_nobody or (argument.needed and value == ""):
                 raise PlanError(f"{tool.name} needs {argument.name}: {argument.description}")
             problem = argument.type.check(value)
             if problem:

@@ -24,6 +24,8 @@ def create_event(folder: Path, arguments: Mapping[str, Any], now: datetime) -> t
     if start is None:
         raise StepError("an event needs a start", "Say when it begins.")
     end = _moment(arguments["end_date"], "end_date")
+    if end and (end.at.date() < start.at.date() or not (start.all_day or end.all_day or end.at > start.at)):
+        raise StepError(f"the event ends at {end.iso()}, before it begins at {start.iso()}", "Say when it ends.")
     event = Event()
     event.add("summary", arguments["title"] or "Event")
     _add_times(event, start, end)
