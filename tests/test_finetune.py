@@ -288,6 +288,28 @@ def test_weights_before_answer_where_no_own_tool_is_asked_for(tuned, about):
     assert names == PointerRetriever(tuned.before).scores("text Ana hello", about.tools)
 
 
+def test_own_tools_alone_refuse_what_they_do_not_serve(tuned, about):
+    alone = about.tools.subset(about.names)
+    *steps, _ = PointerPlanner(tuned).plan("text Ana hello", alone, (), finetune.NOW)
+    assert steps == []
+
+
+def test_before_is_measured_by_weights_that_have_not_learnt_the_held_back_examples(tuned, about, monkeypatch, tmp_path):
+    asked = []
+
+    def right(engine, tools, cases, measured=None):
+        asked.append((engine.folder, [case.id.split("-")[0] for case in cases]))
+        return [True]
+
+    monkeypatch.setattr(finetune, "_right", right)
+    old = [Case("old-0", "text Ana hello", (Plan(),), finetune.NOW, ())]
+    finetune._before(about, tuned.folder, old, tmp_path / "out", lambda done, of: None)
+    assert [(folder, set(ids)) for folder, ids in asked] == [
+        (tuned.folder / "before", {"held"}),
+        (tuned.folder, {"old"}),
+    ]
+
+
 @pytest.mark.parametrize(("logit", "offered"), [(4.0, True), (3.0, False), (-9.0, False)])
 def test_the_weights_before_may_call_an_own_tool_where_tuned_ones_are_nearly_sure(tuned, about, logit, offered):
     tuned.logit = logit

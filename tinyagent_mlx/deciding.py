@@ -207,7 +207,7 @@ class Decoding:
     def due(self, cursor: Cursor) -> np.ndarray:
         """The bonus of the tools that the plan has not called yet."""
         steps = {step.tool for step in cursor.steps}
-        called = np.array([tool.name in steps for tool in cursor.layout.tools])
+        called = np.array([tool.name in steps for tool in cursor.layout.tools], bool)
         left = LATER if (called & self.prior.unseen).any() else 1.0
         return np.where(called, 0.0, self.prior.bonus * left)
 
