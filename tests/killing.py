@@ -39,7 +39,8 @@ from tinyagent_mlx.toolbox import Tool
 from tinyagent_mlx.toolfile import load_toolbox
 from tinyagent_mlx.undo import obstacle, undo
 from tinyagent_mlx.values import Ref
-from tui.approval import QUIET, TYPING
+from tui.approval import QUIET
+from tui.hesitation import TYPING
 
 NOW = datetime(2026, 11, 23, 9, 0)
 TOOLS = load_toolbox(shipped("tools.yaml"))

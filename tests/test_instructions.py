@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from tests.tui_fakes import NOW, FakePlanner
+from tinyagent_mlx.agent import Agent
 from tinyagent_mlx.cli import setup
 from tinyagent_mlx.cli.main import screen_options
+from tinyagent_mlx.desktop.base import NoDesktop
+from tinyagent_mlx.errors import PlannerError
 from tinyagent_mlx.instructions import Instructed, WithLookups, added, by_tool, concerned, told
 from tinyagent_mlx.paths import shipped
 from tinyagent_mlx.plan import Plan, parse_plan, print_plan
@@ -105,6 +109,13 @@ def test_every_plan_that_calls_the_tool_gets_the_addition_and_no_other_changes(s
     *steps, end = planner.plan("the request", shipped_tools, shipped_tools.names, NOW)
     assert print_plan(Plan(tuple(steps))) == after
     assert end == PlanEnd(1, 1, 1)
+
+
+def test_a_request_that_is_too_long_is_not_carried_out_with_instructions_either(shipped_tools):
+    planner, retriever = setup.planner_and_retriever(screen_options([]), shipped_tools, ("always cc Nick",))
+    agent = Agent(shipped_tools, planner, retriever, NoDesktop())
+    with pytest.raises(PlannerError, match="too long"):
+        asyncio.run(agent.run(f"email Sid that {'very ' * 160}soon", NOW, lambda plan: None, lambda event: None))
 
 
 def test_the_shipped_planner_copies_somebody_on_every_mail_and_leaves_other_plans_alone(shipped_tools):

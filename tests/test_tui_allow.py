@@ -13,9 +13,9 @@ from tinyagent_mlx import settings
 from tinyagent_mlx.errors import ConfigError
 from tinyagent_mlx.planner import PlanEnd
 from tui import approval, keymap
-from tui.approval import TYPING
 from tui.choices import Choices
 from tui.help import HelpScreen
+from tui.hesitation import TYPING
 
 LOOKUP = '1. get_email_address("Sid")'
 

@@ -11,7 +11,7 @@ from textual import events
 
 from tests.tui_fakes import SYNC, FakeDesktop, FakePlanner, ask, done, make_app, text_of, to_approval, unlock, until
 from tinyagent_mlx.errors import Ambiguous, NotFound, OutcomeUnknown, PlannerError, StepError
-from tui.approval import TYPING
+from tui.hesitation import TYPING
 
 REMINDER = '1. create_reminder("call the dentist", "tomorrow at 9am", "", "", 0, False)'
 LOOKUP = '1. get_email_address("Sid")'

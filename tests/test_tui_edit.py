@@ -9,9 +9,9 @@ import pytest
 from tests.tui_fakes import FakeDesktop, FakePlanner, ask, done, make_app, text_of, to_approval, unlock, until
 from tinyagent_mlx.errors import NotFound, PlanError
 from tinyagent_mlx.plan import parse_plan
-from tui.approval import TYPING
 from tui.edit import ArgumentRow, EditScreen
 from tui.fields import from_text, to_text
+from tui.hesitation import TYPING
 
 
 async def to_editor(pilot):

@@ -19,8 +19,8 @@ from tinyagent_mlx.history import History
 from tinyagent_mlx.paths import shipped
 from tinyagent_mlx.plan import parse_plan
 from tinyagent_mlx.toolfile import load_toolbox
-from tui.approval import TYPING
 from tui.choices import Choices
+from tui.hesitation import TYPING
 from tui.past import PAGE
 from tui.record import RecordedStep, RecordScreen
 from tui.trail import Trail

@@ -11,7 +11,7 @@ import pytest
 from tests.speech import FakeMicrophone, FakeTranscriber, blocks, make_whisper, need_whisper, silence, speech_like
 from tests.tui_fakes import FakeDesktop, FakePlanner, done, make_app, text_of, to_approval, unlock, until
 from tinyagent_mlx.errors import ConfigError, VoiceError
-from tui.approval import TYPING
+from tui.hesitation import TYPING
 from tui.voice import Ears
 
 REMINDER = '1. create_reminder("call the dentist", "tomorrow at 9am", "", "", 0, False)'

@@ -129,7 +129,5 @@ class _Stream:
         for item in agent.planner.plan(self.text, agent.toolbox, self.retrieved, self.now):
             if isinstance(item, PlanEnd):
                 self.end = item
-                if self.whole and item.unread:
-                    raise PlannerError(item.unread)
             else:
                 yield resolve_plan(Plan((item,)), agent.toolbox, self.now).steps[0]

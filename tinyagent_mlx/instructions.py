@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from tinyagent_mlx.plan import Step
-from tinyagent_mlx.planner import PlanEnd, Planner
+from tinyagent_mlx.planner import Limited, PlanEnd, Planner
 from tinyagent_mlx.profile import Piece, Profile, fill
 from tinyagent_mlx.retriever import Retriever
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
@@ -141,6 +141,10 @@ class Instructed:
                 step = _with(step, tools[step.tool], addition.values, places)
             done[step.tool, step.arguments] = numbers[item.id] = count = count + 1
             yield Step(count, step.tool, step.arguments)
+
+    def unread(self, text: str) -> str:
+        """What the planner itself says of a request whose end it does not read."""
+        return self.planner.unread(text) if isinstance(self.planner, Limited) else ""
 
     def additions(self, tool: Tool, tools: Toolbox, now: datetime) -> tuple[Addition, ...]:
         """What the instructions add where a tool is called; worked out once."""

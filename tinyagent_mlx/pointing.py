@@ -276,11 +276,16 @@ class PointerPlanner:
 
         Where fine-tuned weights may answer, both they and those before plan, and what counts comes out once it is whole.
         """
+        for item in self._decided(text, tools, retrieved):
+            yield with_marks(item, tools[item.tool], text) if isinstance(item, Step) else item
+
+    def _decided(self, text: str, tools: Toolbox, retrieved: tuple[str, ...]) -> Iterator[Step | PlanEnd]:
+        """The plan in the request's words, without the marks that end it."""
         engine = self.engine.answering(text, tools)
         if engine.before:
             rivals = self.rivals(text, tools, retrieved)
             own = rivals.own if rivals.share >= engine.share_from else None
-            yield from (with_marks(s, tools[s.tool], text) for s in (own or rivals.before).cursor.steps)
+            yield from (own or rivals.before).cursor.steps
             yield self._end(engine, text, own or rivals.before, rivals.passes)
             return
         offered = self.engine.offered(text, tools) if self.engine.before else tools
@@ -290,7 +295,7 @@ class PointerPlanner:
             told = len(at.cursor.steps)
             with device.one_thread():
                 at = next_step(at)
-            yield from (with_marks(s, tools[s.tool], text) for s in at.cursor.steps[told:])
+            yield from at.cursor.steps[told:]
         yield self._end(engine, text, at, at.decoding.passes)
 
     def rivals(self, text: str, tools: Toolbox, retrieved: tuple[str, ...]) -> Rivals:

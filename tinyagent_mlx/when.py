@@ -185,7 +185,7 @@ def _moment(words: str, now: datetime, start: Moment | None) -> Moment | None:
 # day, it is a time at the end of a sentence.
 _DOTTED = re.compile(
     r"(?P<on>\bon )?(?<![0-9.:])(?P<day>3[01]|[12]?[0-9]|0[1-9])\. ?(?P<month>1[0-2]|0?[1-9])"
-    r"(?P<end>\.(?![0-9])|(?= (?:at )?[0-9]{1,2}(?::[0-9]{2}| ?[ap]m))|(?![0-9:.]))",
+    r"(?:(?P<end>\.)(?![0-9])|(?![0-9:.]))",
     re.IGNORECASE,
 )
 _OF_A_TIME = re.compile(

@@ -1,9 +1,9 @@
 """One approval for a whole plan, which nobody gives by accident.
 
 The bar takes the focus only where nobody types. It does nothing for `QUIET` seconds after the plan is ready, and every
-key in that time starts the wait again. An answer key that is followed by another within `TYPING` seconds was the start
-of a word. What was typed at the bar and is no answer goes to the prompt. To let a tool that sends act without asking
-takes a second answer. Knows nothing of agents.
+key in that time starts the wait again. An answer key that another follows at once was the start of a word
+(`Hesitation`). What was typed at the bar and is no answer goes to the prompt. To let a tool that sends act without
+asking takes a second answer. Knows nothing of agents.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
-from textual.timer import Timer
 from textual.widgets import Input
 
 from tui.answers import Answers
+from tui.hesitation import Hesitation
 from tui.keymap import bind
 
 QUIET = 0.4
-TYPING = 0.2
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,11 @@ class ApprovalBar(Vertical):
         self.display = False
         self._answer: asyncio.Future[Answer] | None = None
         self._quiet_until = 0.0
-        self._pending = self._key = ""
+        self._key = ""
+        self._hesitation = Hesitation(self)
         self._question = ""
         self._sends: tuple[str, ...] = ()
         self._page = "answers"
-        self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield self._answers
@@ -108,7 +107,7 @@ class ApprovalBar(Vertical):
             return await self._answer
         finally:
             self._answer = None
-            self._forget()
+            self._hesitation.forget()
             self.display = False
 
     def _turn_to(self, page: str) -> None:
@@ -173,27 +172,16 @@ class ApprovalBar(Vertical):
             self._typed(event.text)
 
     def action_answer(self, choice: str) -> None:
-        if self.locked or self._timer:
+        if self.locked or self._hesitation.waiting:
             self._typed(self._key)
-            return
-        self._pending = self._key
-        self._timer = self.set_timer(TYPING, lambda: self._accept(choice))
-
-    def _accept(self, choice: str) -> None:
-        self._forget()
-        self._choose(choice)
+        else:
+            self._hesitation.begin(self._key, lambda: self._choose(choice))
 
     def _typed(self, character: str) -> None:
-        text = self._pending + character
-        self._forget()
+        text = self._hesitation.typed(character)
         self._hold()
         if text:
             self.post_message(self.Typed(text))
-
-    def _forget(self) -> None:
-        if self._timer:
-            self._timer.stop()
-        self._pending, self._timer = "", None
 
     def on_answers_taken(self, event: Answers.Taken) -> None:
         event.stop()

@@ -20,12 +20,11 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
-from textual.timer import Timer
 from textual.widget import Widget
 
 from tinyagent_mlx.plan import Plan
-from tui.approval import TYPING
 from tui.blocks import Block
+from tui.hesitation import Hesitation
 from tui.keymap import bind
 from tui.plan_view import StepNode
 from tui.run_view import Offer, RunView
@@ -79,8 +78,7 @@ class Transcript(Widget, can_focus=True):
         self._width = 0
         self._painted: LRUCache[tuple[Block, int, bool], list[Segment]] = LRUCache(_PAINTED)
         self._clicked = False
-        self._pending = ""  # a key that does something to a step, until nothing follows it
-        self._timer: Timer | None = None
+        self._hesitation = Hesitation(self)
         self.can_focus = False
 
     def on_mount(self) -> None:
@@ -259,26 +257,14 @@ class Transcript(Widget, can_focus=True):
         event.prevent_default()
         bound = self.screen.active_bindings.get(event.key)
         acts = re.fullmatch(r"on_step\('(\w+)'\)", bound.binding.action) if bound else None
-        if acts and not self._timer:
-            self._pending = event.character
-            self._timer = self.set_timer(TYPING, lambda: self._act(acts[1]))
-            return
-        text = self._pending + event.character
-        self._forget()
-        self.post_message(self.Typed(text))
+        if acts and not self._hesitation.waiting:
+            self._hesitation.begin(event.character, lambda: self.action_on_step(acts[1]))
+        else:
+            self.post_message(self.Typed(self._hesitation.typed(event.character)))
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self.post_message(self.Typed(event.text))
-
-    def _act(self, what: str) -> None:
-        self._forget()
-        self.action_on_step(what)
-
-    def _forget(self) -> None:
-        if self._timer:
-            self._timer.stop()
-        self._pending, self._timer = "", None
+        self.post_message(self.Typed(self._hesitation.typed(event.text)))
 
     def action_on_step(self, what: str) -> None:
         if isinstance(self.target, StepNode):

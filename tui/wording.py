@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinyagent_mlx import events
-from tinyagent_mlx.cli.show import ICONS
+from tinyagent_mlx.cli.show import ICONS, UNSURE
 from tinyagent_mlx.executor import Outcome
 from tinyagent_mlx.plan import Plan, Step, print_value
 from tinyagent_mlx.toolbox import Argument, Tool, Toolbox
@@ -76,7 +76,7 @@ def approval_question(plan: Plan, tools: Toolbox, hopeless: set[int], doubtful: 
         parts.append(f"{_steps(sends)} {'sends' if sends == 1 else 'send'} something out")
     lost = [str(k) for k in sorted(hopeless)]
     rest = f" Step {', '.join(lost)} can't be done: see above." if lost else ""
-    unsure = "The planner is not sure that this is what you meant. " if doubtful else ""
+    unsure = f"{UNSURE}. " if doubtful else ""
     return f"{unsure}Carry out this plan? " + " and ".join(parts) + "." + rest
 
 

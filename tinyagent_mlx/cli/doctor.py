@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tinyagent_mlx.toolbox import Toolbox
     from tinyagent_mlx.voice.microphone import SystemMicrophone
 
+ESSENTIAL = ("tools", "weights", "settings", "planner")  # without these nothing is planned
+
 
 @dataclass(frozen=True)
 class Check:
@@ -66,13 +68,7 @@ def call(options: argparse.Namespace) -> int:
             print(f"{check.state:<8} {check.subject:<12} {check.finding}{remedy}", flush=True)
     if options.json:
         print(json.dumps({"checks": [asdict(check) for check in found]}, ensure_ascii=False))
-    return (
-        1
-        if any(
-            check.state == "missing" and check.subject in ("weights", "tools", "settings", "planner") for check in found
-        )
-        else 0
-    )
+    return int(any(check.state == "missing" and check.subject in ESSENTIAL for check in found))
 
 
 def _device() -> Iterator[Check]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from tinyagent_mlx.cli import hearing, setup, show
 
@@ -17,8 +16,7 @@ def call(options: argparse.Namespace) -> int:
     query = hearing.request(options)
     agent = setup.agent(options, instructed=True)
     planned = agent.plan(query, setup.now(options.now))
-    if planned.end.unread:
-        print(f"tinyagent: {planned.end.unread}", file=sys.stderr)
+    show.tell_unread(planned)
     if options.json:
         print(json.dumps(show.planned_json(planned, agent.toolbox), ensure_ascii=False))
         return 0

@@ -131,8 +131,7 @@ def dry_run(agent: Agent, query: str, now: datetime, as_json: bool) -> int:
         arguments = tool.bind(map_references(value, examples.__getitem__) for value in step.arguments)
         examples[step.id] = tool.example_result or f"<result of step {step.id}>"
         shown.append({"id": step.id, "tool": step.tool, "runs": agent.desktop.preview(tool, arguments)})
-    if planned.end.unread:
-        print(f"tinyagent: {planned.end.unread}", file=sys.stderr)
+    show.tell_unread(planned)
     if as_json:
         print(json.dumps(show.planned_json(planned, agent.toolbox) | {"dry_run": shown}, ensure_ascii=False))
     elif planned.plan.refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,12 @@ def planned_json(planned: Planned, tools: Toolbox) -> dict[str, Any]:
         "forward_passes": planned.end.forward_passes,
         "seconds": round(planned.seconds, 4),
     }
+
+
+def tell_unread(planned: Planned) -> None:
+    """Say on stderr how much of the request was not read, if any."""
+    if planned.end.unread:
+        print(f"tinyagent: {planned.end.unread}", file=sys.stderr)
 
 
 def step_json(step: Step, tools: Toolbox) -> dict[str, Any]:

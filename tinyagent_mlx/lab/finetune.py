@@ -314,8 +314,9 @@ def _before(about: Lesson, start: Path, old: Sequence[Case], out: Path, measured
     from do, since it has learnt these itself where it is a fine-tuned one."""
     file = out / "before.json"
     if not file.is_file():
-        own = _right(PointerEngine(root_of(start)), about.showing, _held_cases(about))
-        known = _right(PointerEngine(start), about.tools, old, measured)
+        in_use = PointerEngine(start)
+        own = _right(in_use.before or in_use, about.showing, _held_cases(about))
+        known = _right(in_use, about.tools, old, measured)
         out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"own": _share(own), "old": _share(known)}))
     found = json.loads(file.read_text())
